@@ -1,0 +1,68 @@
+package asynqbroker_test
+
+import (
+	"context"
+	"testing"
+
+	"acklab/broker"
+	"acklab/broker/brokertest"
+	"acklab/internal/server"
+	"acklab/task"
+)
+
+func TestConformance(t *testing.T) {
+	brokertest.Run(t, brokertest.Harness{
+		Start: func(t testing.TB) *brokertest.Server {
+			return serverFor(startRedis(t, server.RedisOptions{Persistence: server.AOFAlways}))
+		},
+		Refusals: []brokertest.Refusal{
+			{Name: "redis is full", Reason: broker.Full, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
+				r := startRedis(t, server.RedisOptions{Args: []string{"--maxmemory", "64kb", "--maxmemory-policy", "noeviction"}})
+				return open(t, r.Addr(), broker.Options{}), message(t, "full")
+			}},
+			{Name: "redis is a replica", Reason: broker.ReadOnly, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
+				r := startRedis(t, server.RedisOptions{})
+				run(t, r, "replicaof", "127.0.0.1", "1")
+				return open(t, r.Addr(), broker.Options{}), message(t, "replica")
+			}},
+			{Name: "the password is missing", Reason: broker.Denied, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
+				r := startRedis(t, server.RedisOptions{Password: "s3cret"})
+				return open(t, r.Addr(), broker.Options{}), message(t, "denied")
+			}},
+			{Name: "the password is wrong", Reason: broker.Denied, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
+				r := startRedis(t, server.RedisOptions{Password: "s3cret"})
+				return openURL(t, "asynq://:other@"+r.Addr()+"/0", broker.Options{}), message(t, "denied")
+			}},
+			{Name: "the message id is held already", Reason: broker.Duplicate, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
+				b := open(t, startRedis(t, server.RedisOptions{}).Addr(), broker.Options{})
+				m := message(t, "twice")
+				if err := b.Publish(context.Background(), m)[0]; err != nil {
+					t.Fatal(err)
+				}
+				return b, m
+			}},
+			{Name: "a message without a queue", Reason: broker.Invalid, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
+				return open(t, freeAddr(t), broker.Options{}), message(t, "")
+			}},
+		},
+	})
+}
+
+func message(t testing.TB, queue string, args ...any) *task.Message {
+	t.Helper()
+	m, err := task.New("noop", task.Options{Queue: queue}, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// run sends one command to the server.
+func run(t testing.TB, r *server.Redis, words ...any) {
+	t.Helper()
+	c := r.Client()
+	defer c.Close()
+	if err := c.Do(context.Background(), words...).Err(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,156 @@
+package asynqbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"acklab/broker"
+	"acklab/task"
+)
+
+// leaseFor is what asynq takes at the dequeue and at each renewal.
+const leaseFor = 30 * time.Second
+
+// settlement is what becomes of a held task, told by the number of KEYS of the
+// script that asynq runs for it.
+type settlement int
+
+// The settlements of asynq (internal/rdb of v0.26).
+const (
+	unsettled settlement = 0
+	acked     settlement = 5 // Done
+	requeued  settlement = 8 // Retry
+	rejected  settlement = 9 // Archive
+)
+
+// errRequeue is what a handler returns for a task that goes back.
+var errRequeue = errors.New("requeued")
+
+// hold is one delivery in the hands of a consumer: the asynq handler that
+// blocks for it, and what is known of its settlement. It is the delivery's
+// Settler. The desk's lock guards the fields below it.
+type hold struct {
+	c        *Consumer
+	key      string // of the task in Redis
+	id       string
+	delivery *broker.Delivery
+	outcome  chan error // to the handler; takes one without blocking
+
+	lease time.Time     // as asynq keeps it, in whole seconds
+	over  bool          // asynq has let go of it
+	want  settlement    // what was handed over
+	known bool          // whether err is
+	done  chan struct{} // closed when it is
+	err   error         // nil: Redis has processed the settlement
+}
+
+// handle is the asynq handler: it puts the delivery into the inbox and waits
+// until it is settled or asynq gives up on it.
+func (c *Consumer) handle(ctx context.Context, t *asynq.Task) error {
+	h := c.newHold(ctx, t)
+	c.desk.add(h)
+	// asynq cancels ctx when it has let go of the task, for whatever reason.
+	context.AfterFunc(ctx, func() { c.letGo(h) })
+	d := h.delivery
+	c.broker.opts.Tell(broker.Event{Kind: broker.Arrived, Session: d.Session, Queue: d.Queue, MessageID: d.Message.ID, Delivery: d})
+	if !c.inbox.Put(d) {
+		c.giveBack(d)
+	}
+	select {
+	case err := <-h.outcome:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Consumer) newHold(ctx context.Context, t *asynq.Task) *hold {
+	id, _ := asynq.GetTaskID(ctx)
+	queue, _ := asynq.GetQueueName(ctx)
+	retried, _ := asynq.GetRetryCount(ctx)
+	m, err := messageOf(t.Payload(), id, queue, t.Type())
+	lease := time.Now().Add(leaseFor).Truncate(time.Second)
+	h := &hold{c: c, key: taskKey(queue, id), id: id, lease: lease, outcome: make(chan error, 1), done: make(chan struct{})}
+	h.delivery = &broker.Delivery{
+		Message:   m,
+		Malformed: err,
+		Queue:     queue,
+		Session:   int(c.session.Load()),
+		Seen:      broker.SeenUnknown,
+		Count:     retried + 1,
+		Lease:     lease,
+		Settler:   h,
+	}
+	if retried > 0 {
+		h.delivery.Seen = broker.SeenAgain
+	}
+	return h
+}
+
+// messageOf reads a payload. The message id is the task id of asynq, whatever
+// the envelope says: settlements and the census go by that one.
+func messageOf(payload []byte, id, queue, kind string) (*task.Message, error) {
+	m, err := task.UnmarshalEnvelope(payload)
+	if m == nil {
+		m = &task.Message{}
+	}
+	m.ID, m.Queue = id, queue
+	if m.Name == "" {
+		m.Name = kind
+	}
+	return m, err
+}
+
+// Ack lets the handler return nil: asynq deletes the task.
+func (h *hold) Ack(context.Context, *broker.Delivery) error { return h.settle(acked, nil) }
+
+// Requeue lets the handler fail: asynq puts the task into its retry set, due
+// at once.
+func (h *hold) Requeue(context.Context, *broker.Delivery) error {
+	return h.settle(requeued, errRequeue)
+}
+
+// Reject lets the handler fail without a retry: asynq archives the task with
+// the reason.
+func (h *hold) Reject(_ context.Context, _ *broker.Delivery, reason string) error {
+	return h.settle(rejected, rejection(reason))
+}
+
+// rejection is an error that asynq archives at once, and whose text is the
+// reason alone: it becomes the last error of the archived task.
+type rejection string
+
+func (r rejection) Error() string        { return string(r) }
+func (r rejection) Is(target error) bool { return target == asynq.SkipRetry }
+
+// settle hands the settlement to the handler, or says ErrStale when asynq has
+// let go of the task or certainly will not write for it any more.
+func (h *hold) settle(want settlement, outcome error) error {
+	if !h.c.desk.settle(h, want) {
+		h.c.tellStale(h)
+		return fmt.Errorf("message %s: its lease has expired: %w", h.id, broker.ErrStale)
+	}
+	h.outcome <- outcome
+	return nil
+}
+
+func (c *Consumer) tellStale(h *hold) {
+	d := h.delivery
+	c.broker.opts.Tell(broker.Event{Kind: broker.Stale, Session: d.Session, Queue: d.Queue, MessageID: h.id, Delivery: d})
+}
+
+// letGo is called when asynq has done all it will do for the task: it wrote
+// the settlement, or its lease ran out, or somebody cancelled it.
+func (c *Consumer) letGo(h *hold) {
+	switch held, unwritten := c.desk.remove(h); {
+	case unwritten:
+		c.tellStale(h)
+	case held && c.inbox.Remove(h.delivery) && h.delivery.Abandon():
+		d := h.delivery
+		c.broker.opts.Tell(broker.Event{Kind: broker.Dropped, Session: d.Session, Queue: d.Queue, MessageID: h.id, Delivery: d})
+	}
+}

@@ -1,0 +1,124 @@
+package asynqbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"acklab/broker"
+	"acklab/task"
+)
+
+// never is the deadline of every task. Without one asynq would end the handler
+// after 30 minutes and run the task again.
+var never = asynq.Deadline(time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))
+
+// forever is the retry limit of every task: whether it runs again is decided
+// above this package, and asynq archives what has reached its limit.
+var forever = asynq.MaxRetry(math.MaxInt32)
+
+// Publish enqueues each message as one asynq task, 32 at a time and in order: a
+// queue holds the messages of one Publish as they were given. A message whose ETA is ahead goes to asynq's scheduled set, which counts in
+// whole seconds, rounded up. The first message for a queue also lists the
+// queue. Safe for concurrent use.
+//
+// Beside the errors of the contract: Duplicate when the queue already holds
+// the message id, Invalid when asynq or the envelope cannot express the
+// message, TooLarge above task.MaxSize bytes of envelope, Cancelled when ctx
+// ended before the message was sent.
+func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	p := newBatch(ctx, msgs)
+	if b.hand(p) {
+		select {
+		case <-p.done:
+			return p.errors(nil)
+		case <-ctx.Done():
+		case <-b.closed:
+		}
+		// What a worker has in its hands ends by itself now; its own word
+		// on that is better than a guess.
+		p.abandon()
+		grace := time.NewTimer(publishGrace)
+		defer grace.Stop()
+		select {
+		case <-p.done:
+		case <-grace.C:
+		}
+	}
+	return p.errors(b.why(ctx))
+}
+
+// publishGrace is how long Publish waits, after ctx has ended or the broker
+// was closed, for what has already been sent.
+const publishGrace = 100 * time.Millisecond
+
+// why is what ended a Publish early.
+func (b *Broker) why(ctx context.Context) error {
+	select {
+	case <-b.closed:
+		return broker.ErrClosed
+	default:
+		return context.Cause(ctx)
+	}
+}
+
+// enqueue publishes one message and waits for the answer.
+func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
+	payload, err := payloadOf(m)
+	if err != nil {
+		return err
+	}
+	s.queue = m.Queue
+	options := []asynq.Option{asynq.Queue(m.Queue), asynq.TaskID(m.ID), forever, never}
+	if !m.ETA.IsZero() {
+		options = append(options, asynq.ProcessAt(m.ETA.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
+	}
+	_, err = b.enqueuer.EnqueueContext(context.WithValue(ctx, seatKey{}, s), asynq.NewTask(m.Name, payload), options...)
+	if err = classify(err, s.err); err != nil {
+		err = fmt.Errorf("publish message %s to queue %q on %s: %w", m.ID, m.Queue, b.address, err)
+	}
+	b.heed(m.Queue, err)
+	return err
+}
+
+func payloadOf(m *task.Message) ([]byte, error) {
+	invalid := func(err error) error { return &broker.Refusal{Reason: broker.Invalid, Err: err} }
+	switch {
+	case m == nil:
+		return nil, invalid(errors.New("no message"))
+	case strings.TrimSpace(m.Queue) == "":
+		return nil, invalid(fmt.Errorf("message %s names no queue", m.ID))
+	case strings.TrimSpace(m.ID) == "" || strings.TrimSpace(m.Name) == "":
+		return nil, invalid(errors.New("asynq needs a message id and a task name"))
+	}
+	payload, err := m.MarshalEnvelope()
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if len(payload) > task.MaxSize {
+		return nil, &broker.Refusal{Reason: broker.TooLarge, Err: fmt.Errorf("an envelope of %d bytes, the limit is %d", len(payload), task.MaxSize)}
+	}
+	return payload, nil
+}
+
+// heed tells when Redis begins and ceases to refuse all publishes.
+func (b *Broker) heed(queue string, err error) {
+	if err == nil {
+		if b.blocked.Load() && b.blocked.CompareAndSwap(true, false) {
+			b.opts.Tell(broker.Event{Kind: broker.Unblocked, Queue: queue})
+		}
+		return
+	}
+	var r *broker.Refusal
+	if errors.As(err, &r) && (r.Reason == broker.Full || r.Reason == broker.ReadOnly) && b.blocked.CompareAndSwap(false, true) {
+		b.opts.Tell(broker.Event{Kind: broker.Blocked, Queue: queue, Err: err})
+	}
+}

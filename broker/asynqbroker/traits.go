@@ -1,0 +1,111 @@
+package asynqbroker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"acklab/broker"
+)
+
+// maxPrefetch bounds asynq's concurrency, which is the prefetch here.
+const maxPrefetch = 1000
+
+// learned is what the server has said about itself.
+type learned struct {
+	mu    sync.Mutex // held while asking
+	info  serverInfo
+	known bool
+}
+
+type serverInfo struct {
+	version string
+	aof     bool
+}
+
+// infoTimeout bounds the question about the server's version.
+const infoTimeout = 2 * time.Second
+
+// Traits asks the server for its version and persistence if that is not known
+// yet, for at most two seconds; Version stays empty when it does not answer.
+//
+// An unfinished task of a dead worker comes back 54 to 125 s after the death
+// when another server of its queue runs: what is left of the lease (24 to
+// 30 s, renewed every 5 s), a grace of 30 s, the phase of the sweep (0 to
+// 60 s), and the way back to the queue (up to 2 s). With nobody else there it
+// comes back when a server starts, 54 to 60 s after the death at the soonest.
+//
+// Marks: asynq counts retries, and everything that comes back from this driver
+// is one; but another asynq worker that shuts down puts tasks back uncounted.
+// Counts has that limit too.
+//
+// SurvivesKill: whether the server writes an append-only file. That covers the
+// death of the process; of the machine only with appendfsync always.
+func (b *Broker) Traits() broker.Traits {
+	ctx, cancel := context.WithTimeout(context.Background(), infoTimeout)
+	defer cancel()
+	info := b.server(ctx)
+	return broker.Traits{
+		System:       "asynq",
+		Server:       "redis",
+		Version:      info.version,
+		Returns:      broker.OnLease,
+		ReturnMin:    54 * time.Second,
+		ReturnMax:    125 * time.Second,
+		Confirms:     true,
+		SurvivesKill: info.aof,
+		Marks:        broker.MarksSome,
+		Counts:       true,
+		FIFO:         true,
+		Delay:        broker.Native,
+		Priority:     broker.Absent,
+		DeadLetters:  broker.Native,
+		MaxPrefetch:  maxPrefetch,
+		SeesUnacked:  true,
+	}
+}
+
+// forget makes the next call of Traits ask again: after a reconnection another
+// server may answer at the address.
+func (b *Broker) forget() {
+	b.traits.mu.Lock()
+	defer b.traits.mu.Unlock()
+	b.traits.known = false
+}
+
+// server is what the server says about itself, or said last.
+func (b *Broker) server(ctx context.Context) serverInfo {
+	b.traits.mu.Lock()
+	defer b.traits.mu.Unlock()
+	if b.traits.known || b.isClosed() {
+		return b.traits.info
+	}
+	text, err := b.client.Info(ctx).Result()
+	if err != nil {
+		b.opts.Logger().Debug("the server does not tell its version", "broker", b.address.String(), "err", err)
+		var reply redis.Error
+		b.traits.known = errors.As(err, &reply) // it was heard, and will say the same again
+		return b.traits.info
+	}
+	b.traits.info, b.traits.known = parseInfo(text), true
+	return b.traits.info
+}
+
+func parseInfo(text string) serverInfo {
+	var info serverInfo
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), ":")
+		switch name {
+		case "redis_version":
+			info.version = value
+		case "aof_enabled":
+			info.aof = value == "1"
+		}
+	}
+	return info
+}

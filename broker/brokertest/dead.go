@@ -1,0 +1,112 @@
+package brokertest
+
+import (
+	"acklab/broker"
+	"acklab/task"
+)
+
+func deadLetterTests() []test {
+	return []test{
+		{"a rejected message is parked with its reason", []need{needDeadLetters}, parked},
+		{"foreign bytes arrive as a malformed delivery", []need{needRaw}, malformed},
+		{"a malformed delivery can be parked", []need{needRaw, needDeadLetters}, malformedParked},
+	}
+}
+
+// parked rejects one of three messages, each with a history of its own.
+func parked(p *probe) {
+	b := p.open()
+	q := p.queue(b)
+	m, err := task.New("shop.pay", task.Options{Queue: q, Retries: 3, Origin: "gen@host", RootID: "root"}, 4, "euro")
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.publish(b, m)
+	others := p.put(b, q, 2)
+	c := p.consume(b, q, 3)
+	for _, d := range p.receiveN(c, 3) {
+		if d.Message.ID == m.ID {
+			if err := d.Reject(p.soon(), "boom: card declined"); err != nil {
+				p.Fatalf("reject: %v", err)
+			}
+		}
+	}
+	p.flush(c)
+	p.closeConsumer(c)
+	p.wantDepth(b, q, func(d broker.Depth) map[string]countWant {
+		return map[string]countWant{"Dead": {d.Dead, 1}, "Ready": {d.Ready, 2}}
+	})
+	held := p.census(b, q)
+	dead, ok := held[m.ID]
+	if !ok {
+		p.Fatal("the rejected message is not held")
+	}
+	if dead.State != broker.Dead || dead.Reason != "boom: card declined" || dead.Queue != q {
+		p.Errorf("held as state %q, reason %q, queue %q; want dead, with the reason, of queue %q", dead.State, dead.Reason, dead.Queue, q)
+	}
+	p.wantSame(m, dead.Message)
+	for _, o := range others {
+		if held[o.ID].State != broker.Queued {
+			p.Errorf("a message that was given back is held as %q", held[o.ID].State)
+		}
+	}
+	if len(held) != 3 {
+		p.Errorf("the census names %d messages; want 3", len(held))
+	}
+}
+
+func malformed(p *probe) {
+	b := p.open()
+	q := p.queue(b)
+	p.putRaw(q, "\xff\xfe this is no JSON {")
+	good := p.put(b, q, 1)[0]
+	c := p.consume(b, q, 2)
+	for _, d := range p.receiveN(c, 2) {
+		switch {
+		case d.Message.ID == good.ID:
+			if d.Malformed != nil {
+				p.Errorf("a good message is malformed: %v", d.Malformed)
+			}
+		case d.Malformed == nil:
+			p.Error("bytes that nobody can read came as a good message")
+		case d.Message.ID == "":
+			p.Error("a malformed delivery has no id")
+		}
+		p.ack(d)
+	}
+	p.flush(c)
+	p.closeConsumer(c)
+	p.wantEmpty(b, q)
+}
+
+func malformedParked(p *probe) {
+	b := p.open()
+	q := p.queue(b)
+	p.putRaw(q, `{"neither": "args nor kwargs"}`)
+	c := p.consume(b, q, 1)
+	d := p.receive(c)
+	if d.Malformed == nil {
+		p.Error("a body that is no task came as a good message")
+	}
+	if err := d.Reject(p.soon(), "malformed"); err != nil {
+		p.Fatalf("reject: %v", err)
+	}
+	p.flush(c)
+	p.closeConsumer(c)
+	held := p.census(b, q)
+	if len(held) != 1 {
+		p.Errorf("the census names %d messages; want the parked one", len(held))
+	}
+	for _, h := range held {
+		if h.State != broker.Dead || h.Reason != "malformed" {
+			p.Errorf("held as %q with reason %q; want dead, malformed", h.State, h.Reason)
+		}
+	}
+}
+
+func (p *probe) putRaw(queue, body string) {
+	p.Helper()
+	if err := p.server.PutRaw(p.soon(), queue, []byte(body)); err != nil {
+		p.Fatalf("put foreign bytes on the queue: %v", err)
+	}
+}

@@ -1,0 +1,91 @@
+package memorybroker
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"acklab/broker"
+	"acklab/task"
+)
+
+// item is one message that the server holds.
+type item struct {
+	seq       uint64 // its place in the order of arrival
+	msg       *task.Message
+	malformed error
+	delivered int    // how often
+	reason    string // why it is dead
+}
+
+// queue holds the items of one queue, each in one of three places. Its fields
+// are guarded by Server.mu.
+type queue struct {
+	name      string
+	ready     []*item // in the order of seq
+	unacked   map[*item]struct{}
+	dead      []*item
+	consumers []*consumer // the next one to serve first
+}
+
+// dispatch delivers ready items, oldest first, to consumers in turn, until
+// there are none or no consumer has room.
+func (q *queue) dispatch() {
+	for len(q.ready) > 0 {
+		i := slices.IndexFunc(q.consumers, func(c *consumer) bool { return c.hasRoom(q.name) })
+		if i < 0 {
+			return
+		}
+		it, c := q.ready[0], q.consumers[i]
+		q.ready = slices.Delete(q.ready, 0, 1)
+		q.consumers = append(slices.Delete(q.consumers, i, i+1), c)
+		q.unacked[it] = struct{}{}
+		it.delivered++
+		c.deliver(q, it)
+	}
+}
+
+// giveBack makes an unacked item ready again, at the place it had.
+func (q *queue) giveBack(it *item) {
+	delete(q.unacked, it)
+	i, _ := slices.BinarySearchFunc(q.ready, it, func(a, b *item) int { return cmp.Compare(a.seq, b.seq) })
+	q.ready = slices.Insert(q.ready, i, it)
+}
+
+// forget ends an unacked item.
+func (q *queue) forget(it *item) { delete(q.unacked, it) }
+
+// park moves an unacked item to the dead letters.
+func (q *queue) park(it *item, reason string) {
+	delete(q.unacked, it)
+	it.reason = reason
+	q.dead = append(q.dead, it)
+}
+
+// held is everything the queue holds: the ready, the unacked, the dead.
+func (q *queue) held() []broker.Held {
+	var all []broker.Held
+	add := func(it *item, state broker.State) {
+		all = append(all, broker.Held{Message: it.msg, Queue: q.name, State: state, Reason: it.reason, Count: it.delivered})
+	}
+	for _, it := range q.ready {
+		add(it, broker.Queued)
+	}
+	for it := range q.unacked {
+		add(it, broker.Unacked)
+	}
+	for _, it := range q.dead {
+		add(it, broker.Dead)
+	}
+	return all
+}
+
+func (q *queue) remove(c *consumer) {
+	q.consumers = slices.DeleteFunc(q.consumers, func(o *consumer) bool { return o == c })
+}
+
+// foreign is the message of a body that could not be read.
+func foreign(queue string) *task.Message {
+	return &task.Message{ID: "made-up-" + uuid.NewString(), Options: task.Options{Queue: queue}}
+}

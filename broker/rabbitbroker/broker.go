@@ -1,0 +1,115 @@
+package rabbitbroker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"acklab/broker"
+)
+
+// Broker is a client of one RabbitMQ node or cluster. Make one with Open. It
+// is safe for concurrent use.
+type Broker struct {
+	addr    address
+	options broker.Options
+	log     *slog.Logger
+
+	life context.Context // ends with Close
+	end  context.CancelCauseFunc
+
+	publisher *publisher
+	control   *control
+
+	mu        sync.Mutex
+	closed    bool
+	consumers map[*consumer]struct{}
+	version   string // of the server that answered last
+}
+
+var _ broker.Broker = (*Broker)(nil)
+
+// Open makes a client for amqp://user:pass@host:port/vhost (amqps with TLS).
+// The URL may carry queue_type=classic (the default: a durable queue without
+// arguments, exactly as Celery declares it) or queue_type=quorum, and
+// heartbeat=SECONDS (10). It checks the URL only: connections are made when
+// they are needed, so the server may be down. No error and no log line holds
+// the password.
+func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error) {
+	addr, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	life, end := context.WithCancelCause(context.Background())
+	b := &Broker{
+		addr: addr, options: opts, log: opts.Logger(),
+		life: life, end: end, consumers: map[*consumer]struct{}{},
+	}
+	b.publisher = newPublisher(b)
+	b.control = newControl(b)
+	return b, nil
+}
+
+// Close ends the client and all its consumers: it gives back what they hold
+// and returns at the latest when ctx ends, also when the server is gone or
+// does not answer. Publishes that were sent and not confirmed return
+// ErrUnsure. Closing twice is allowed.
+func (b *Broker) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	var consumers []*consumer
+	for c := range b.consumers {
+		consumers = append(consumers, c)
+	}
+	b.mu.Unlock()
+
+	var closing sync.WaitGroup
+	errs := make([]error, len(consumers))
+	for i, c := range consumers {
+		closing.Go(func() { errs[i] = c.Close(ctx) })
+	}
+	closing.Wait()
+	b.end(broker.ErrClosed)
+	b.publisher.close(ctx)
+	b.control.close(ctx)
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("close %s: %w", b.addr.shown, err)
+		}
+	}
+	return nil
+}
+
+// add keeps track of a consumer; false: the broker is closed.
+func (b *Broker) add(c *consumer) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.consumers[c] = struct{}{}
+	return true
+}
+
+func (b *Broker) remove(c *consumer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.consumers, c)
+}
+
+// connect makes one attempt to connect and notes the server's version.
+func (b *Broker) connect(ctx context.Context, role string, blocked func(string)) (*link, error) {
+	if b.life.Err() != nil {
+		return nil, fmt.Errorf("connect to %s: %w", b.addr.shown, broker.ErrClosed)
+	}
+	l, err := dial(ctx, b.addr, role, blocked)
+	if err != nil {
+		return nil, err
+	}
+	version, _ := l.conn.Properties["version"].(string)
+	b.mu.Lock()
+	b.version = version
+	b.mu.Unlock()
+	return l, nil
+}

@@ -1,0 +1,41 @@
+package rabbitbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"acklab/broker"
+)
+
+// code is the AMQP reply code in err; 0: there is none.
+func code(err error) int {
+	if e, ok := errors.AsType[*amqp.Error](err); ok {
+		return e.Code
+	}
+	return 0
+}
+
+// unsure wraps broker.ErrUnsure around what was tried and why it is unknown.
+func unsure(doing string, cause error) error {
+	if cause == nil {
+		return fmt.Errorf("%s: %w", doing, broker.ErrUnsure)
+	}
+	return fmt.Errorf("%s: %w: %w", doing, broker.ErrUnsure, cause)
+}
+
+// refusal says why a publish was not sent, from the error of connecting.
+func refusal(err error) error {
+	reason := broker.Unreachable
+	switch {
+	case errors.Is(err, broker.ErrClosed):
+		reason = broker.Closed
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		reason = broker.Unreachable
+	case code(err) == amqp.AccessRefused, code(err) == amqp.NotAllowed:
+		reason = broker.Denied
+	}
+	return &broker.Refusal{Reason: reason, Err: err}
+}

@@ -1,0 +1,138 @@
+package rabbitbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"acklab/broker"
+)
+
+// deadSuffix makes the name of a queue's dead letter queue.
+const deadSuffix = ".dead"
+
+// Declare makes the queues and their dead letter queues exist: durable,
+// without arguments (classic) or of type quorum. A queue that exists with
+// other properties is an error that names it (406 PRECONDITION_FAILED).
+//
+// A quorum queue is young for about two seconds: killed sooner after its
+// first declaration, a single node forgets what it had confirmed (measured
+// with 3.10.8). Who measures durability waits that long.
+func (b *Broker) Declare(ctx context.Context, queues ...string) error {
+	for _, q := range queues {
+		if err := checkQueue(q); err != nil {
+			return fmt.Errorf("declare: %w", err)
+		}
+	}
+	for _, q := range queues {
+		for _, name := range []string{q, q + deadSuffix} {
+			err := b.control.ask(ctx, func(ch *amqp.Channel) error {
+				_, err := ch.QueueDeclare(name, true, false, false, false, b.queueArguments())
+				return err
+			})
+			if code(err) == amqp.PreconditionFailed {
+				return fmt.Errorf("declare queue %q as durable %s queue: it exists with other properties: %w", name, b.queueType(), err)
+			}
+			if err != nil {
+				return fmt.Errorf("declare queue %q: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Broker) queueType() string {
+	if b.addr.quorum {
+		return "quorum"
+	}
+	return "classic"
+}
+
+func (b *Broker) queueArguments() amqp.Table {
+	if b.addr.quorum {
+		return amqp.Table{"x-queue-type": "quorum"}
+	}
+	return nil
+}
+
+func checkQueue(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a queue needs a name")
+	case len(name)+len(deadSuffix) > maxName:
+		return fmt.Errorf("queue %.40q: its name is %d bytes long, %d fit", name, len(name), maxName-len(deadSuffix))
+	case strings.HasPrefix(name, "amq."):
+		return fmt.Errorf("queue %q: names with amq. belong to the server", name)
+	}
+	return nil
+}
+
+// Depth tells what waits in the queue and in its dead letters, and how many
+// consumers there are. AMQP does not tell what is unacknowledged: Unacked is
+// nil. A queue that does not exist wraps broker.ErrUnknownQueue; dead letters
+// that do not exist are 0.
+//
+// A quorum queue without a reachable leader is an error where that can be
+// seen: RabbitMQ itself then answers "0 messages, 0 consumers" after 250 ms
+// (rabbit_quorum_queue:stat/2 of 3.10.8), or at once while the queue process
+// is down. The second cannot be told from an empty queue here; Census can.
+func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) {
+	if err := checkQueue(queue); err != nil {
+		return broker.Depth{}, fmt.Errorf("depth: %w", err)
+	}
+	ready, consumers, err := b.inspect(ctx, queue)
+	if err != nil {
+		return broker.Depth{}, fmt.Errorf("depth of queue %q: %w", queue, err)
+	}
+	dead, _, err := b.inspect(ctx, queue+deadSuffix)
+	if err != nil && !errors.Is(err, broker.ErrUnknownQueue) {
+		return broker.Depth{}, fmt.Errorf("depth of queue %q: %w", queue+deadSuffix, err)
+	}
+	return broker.Depth{Ready: &ready, Dead: &dead, Consumers: &consumers}, nil
+}
+
+// unansweredAfter is just below the 250 ms after which the server gives up on
+// a quorum queue's leader and says 0; inspections is how often to ask again.
+const (
+	unansweredAfter = 240 * time.Millisecond
+	inspections     = 5
+)
+
+// inspect is a passive declare: the number of ready messages and of consumers.
+func (b *Broker) inspect(ctx context.Context, queue string) (ready, consumers int, err error) {
+	for range inspections {
+		type answer struct {
+			ready, consumers int
+			took             time.Duration
+		}
+		answers := make(chan answer, 2) // two: a question may be asked twice
+		err := b.control.ask(ctx, func(ch *amqp.Channel) error {
+			start := time.Now()
+			q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+			if err == nil {
+				answers <- answer{q.Messages, q.Consumers, time.Since(start)}
+			}
+			return err
+		})
+		if err != nil {
+			return 0, 0, unknownQueue(err)
+		}
+		a := <-answers
+		if !b.addr.quorum || a.ready+a.consumers > 0 || a.took < unansweredAfter {
+			return a.ready, a.consumers, nil
+		}
+	}
+	return 0, 0, errors.New("the leader of the quorum queue does not answer")
+}
+
+// unknownQueue adds broker.ErrUnknownQueue to a 404.
+func unknownQueue(err error) error {
+	if code(err) == amqp.NotFound {
+		return fmt.Errorf("%w: %w", broker.ErrUnknownQueue, err)
+	}
+	return err
+}

@@ -1,0 +1,74 @@
+package broker
+
+import "time"
+
+// ReturnOn says what makes an unfinished task of a dead worker come back.
+type ReturnOn string
+
+// The moments at which a broker takes a delivery back.
+const (
+	OnDisconnect ReturnOn = "disconnect" // the connection ends
+	OnLease      ReturnOn = "lease"      // a lease runs out
+	OnNothing    ReturnOn = "nothing"    // it does not come back
+)
+
+// Ability is how a broker does something that not all do.
+type Ability string
+
+// The kinds of an ability.
+const (
+	Native   Ability = "native"
+	Emulated Ability = "emulated"
+	ByWorker Ability = "by the worker"
+	Absent   Ability = "absent"
+)
+
+// Marks says how far Delivery.Seen can be trusted.
+type Marks string
+
+// The kinds of redelivery marks.
+const (
+	MarksAlways Marks = "always"    // every redelivery is marked, and nothing else is
+	MarksSome   Marks = "sometimes" // a marked one is a redelivery; an unmarked one may be
+	MarksNone   Marks = "none"
+)
+
+// Traits are what a broker does where brokers differ, as data: the suite,
+// the README table and the predictions of the experiments read them.
+type Traits struct {
+	// System is the word for it: memory, asynq, redis, rabbitmq,
+	// rabbitmq-quorum. Server and Version name what answers: "rabbitmq" "3.10.8".
+	System, Server, Version string
+
+	// Returns says when an unfinished task of a dead worker comes back, and
+	// ReturnMin and ReturnMax how long after the death.
+	Returns              ReturnOn
+	ReturnMin, ReturnMax time.Duration
+
+	// Confirms: nil from Publish means that the server said it has it.
+	Confirms bool
+	// SurvivesKill: what is confirmed is there after the server was killed
+	// and started again, as far as the queue's own settings decide (a Redis
+	// without persistence forgets whatever the driver does: then it is false).
+	SurvivesKill bool
+	// RefusesUnknownQueue: publishing to a queue that nobody declared is
+	// refused; else it is stored, and the queue exists from then on.
+	RefusesUnknownQueue bool
+	// Marks and Counts: what a delivery knows about earlier ones.
+	Marks  Marks
+	Counts bool
+	// FIFO: one consumer with prefetch 1 gets the messages in the order they
+	// were confirmed.
+	FIFO bool
+	// Delay, Priority, DeadLetters: how these are done.
+	Delay, Priority, DeadLetters Ability
+	// HighFirst: priority 9 is served before 0.
+	HighFirst bool
+	// MaxPrefetch bounds what one consumer can hold; 0: no bound.
+	MaxPrefetch int
+	// MaxPayload is the largest body in bytes that a publish accepts; 0: no
+	// bound of its own.
+	MaxPayload int
+	// SeesUnacked: Census and Depth see what is with a consumer.
+	SeesUnacked bool
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"acklab/broker"
+	"acklab/broker/memorybroker"
+	"acklab/experiments"
+	"acklab/producer"
+	"acklab/worker"
+)
+
+// newInprocess is the system memory as a process: producer, queue and worker
+// in one, the control of the experiments.
+func newInprocess() *cobra.Command {
+	var flags processFlags
+	var load loadFlags
+	var hands workerFlags
+	cmd := &cobra.Command{
+		Use:   "inprocess",
+		Short: "Producer, in-memory queue and worker in one process: what a broker is compared with",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runInprocess(cmd.Context(), &flags, &load, &hands) },
+	}
+	flags.add(cmd)
+	load.add(cmd)
+	hands.add(cmd)
+	return cmd
+}
+
+func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, hands *workerFlags) (err error) {
+	ctx, now, end := stopSignals(parent)
+	defer end()
+	load, err := own.load()
+	if err != nil {
+		return err
+	}
+	p, err := flags.open(ctx, "inprocess")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	var queue keptOpen
+	cfg := hands.config(p)
+	cfg.Sources = []broker.Source{{Queue: load.Options.Queue}}
+	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
+		queue = keptOpen{p.plant.Wrap(memorybroker.New(p.plant.Options(opts)))}
+		return queue, fill(ctx, p, queue, load)
+	}
+	w, err := worker.New(cfg)
+	if err != nil {
+		return err
+	}
+	err = w.Run(ctx, now)
+	if queue.Broker != nil {
+		experiments.WriteCensus(context.WithoutCancel(ctx), p.ledger, queue, load.Options.Queue)
+		queue.Broker.Close(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+// fill declares the queue and publishes the load, if there is one.
+func fill(ctx context.Context, p *process, b broker.Broker, load producer.Load) error {
+	if err := b.Declare(ctx, load.Options.Queue); err != nil || load.Count == 0 {
+		return err
+	}
+	_, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics, Log: p.log}).Run(ctx, load, nil)
+	return err
+}
+
+// keptOpen is a queue that outlives its worker: the census comes after it.
+type keptOpen struct{ broker.Broker }
+
+// Close does nothing: the process closes the queue itself.
+func (keptOpen) Close(context.Context) error { return nil }

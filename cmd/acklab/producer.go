@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"acklab/broker"
+	"acklab/producer"
+	"acklab/task"
+)
+
+// loadFlags describe a load.
+type loadFlags struct {
+	task, args, kwargs, queue string
+	count                     int
+	rate                      float64
+	size                      int
+	expires                   time.Duration
+	priority                  int
+}
+
+func (f *loadFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.queue, "queue", "q", "celery", "queue to publish to")
+	cmd.Flags().StringVar(&f.task, "task", "noop", "name of the task")
+	cmd.Flags().StringVar(&f.args, "args", "[]", "arguments as a JSON array")
+	cmd.Flags().StringVar(&f.kwargs, "kwargs", "{}", "named arguments as a JSON object")
+	cmd.Flags().IntVarP(&f.count, "count", "n", 1, "how many tasks")
+	cmd.Flags().Float64Var(&f.rate, "rate", 0, "tasks per second; 0: all at once")
+	cmd.Flags().IntVar(&f.size, "size", 0, "bytes of padding in each message")
+	cmd.Flags().DurationVar(&f.expires, "expires", 0, "drop tasks that have not begun after this time; 0: never")
+	cmd.Flags().IntVar(&f.priority, "priority", 0, "0 to 9, where the broker has priorities")
+}
+
+func (f *loadFlags) load() (producer.Load, error) {
+	args, err := task.ParseArgs(f.args)
+	if err != nil {
+		return producer.Load{}, fmt.Errorf("--args: %w", err)
+	}
+	kwargs, err := task.ParseKwargs(f.kwargs)
+	if err != nil {
+		return producer.Load{}, fmt.Errorf("--kwargs: %w", err)
+	}
+	host, _ := os.Hostname()
+	opts := task.Options{Queue: f.queue, Priority: f.priority, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
+	if f.expires > 0 {
+		opts.Expires = time.Now().Add(f.expires)
+	}
+	return producer.Load{Count: f.count, Rate: f.rate, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size}, nil
+}
+
+func newProducer() *cobra.Command {
+	var flags processFlags
+	var own loadFlags
+	cmd := &cobra.Command{
+		Use:   "producer",
+		Short: "Put a load of tasks on a queue: a burst, or a steady rate",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runProducer(cmd.Context(), &flags, &own) },
+	}
+	flags.add(cmd)
+	own.add(cmd)
+	return cmd
+}
+
+func runProducer(parent context.Context, flags *processFlags, own *loadFlags) (err error) {
+	ctx, _, end := stopSignals(parent)
+	defer end()
+	load, err := own.load()
+	if err != nil {
+		return err
+	}
+	if err := load.Check(); err != nil {
+		return err
+	}
+	p, err := flags.open(ctx, "producer")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	b, err := flags.connect(ctx, p, broker.Options{})
+	if err != nil {
+		return err
+	}
+	defer b.Close(context.WithoutCancel(ctx))
+	bar := newCounter(os.Stderr, "published", load.Count)
+	defer bar.end()
+	tally, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics, Log: p.log}).Run(ctx, load, bar.set)
+	bar.end()
+	fmt.Println(tally.Summary())
+	return err
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"acklab/broker"
+	"acklab/producer"
+	"acklab/task"
+)
+
+// sendWithin bounds `acklab send`: a broker that does not answer is said.
+const sendWithin = 10 * time.Second
+
+func newSend() *cobra.Command {
+	var flags processFlags
+	var own loadFlags
+	cmd := &cobra.Command{
+		Use:   "send TASK ['[4, 4]']",
+		Short: "Send one task, its arguments as a JSON array",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return errors.New("send needs the name of a task, and may have its arguments as one JSON array: acklab send add '[4, 4]'")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			own.task = args[0]
+			if len(args) == 2 {
+				own.args = args[1]
+			}
+			return send(cmd.Context(), &flags, &own)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().Set("loglevel", "error")
+	cmd.Flags().Lookup("loglevel").DefValue = "error"
+	cmd.Flags().Set("metrics-addr", "")
+	own.add(cmd)
+	for _, name := range []string{"task", "args", "count", "rate"} {
+		cmd.Flags().MarkHidden(name)
+	}
+	return cmd
+}
+
+func send(parent context.Context, flags *processFlags, own *loadFlags) (err error) {
+	ctx, _, end := stopSignals(parent)
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	load, err := own.load()
+	if err != nil {
+		return err
+	}
+	p, err := flags.open(ctx, "producer")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	b, err := flags.connect(ctx, p, broker.Options{})
+	if err != nil {
+		return err
+	}
+	defer b.Close(context.WithoutCancel(ctx))
+	m, err := task.New(load.Name, load.Options)
+	if err != nil {
+		return err
+	}
+	m.Args, m.Kwargs = load.Args, load.Kwargs
+	tally, _, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics}).Publish(ctx, m)
+	if err != nil {
+		return err
+	}
+	if tally.Confirmed == 0 {
+		return fmt.Errorf("send %q to queue %q: %w", m.Name, m.Queue, tally.First)
+	}
+	fmt.Println(m.TaskID)
+	return nil
+}

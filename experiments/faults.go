@@ -1,0 +1,103 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"acklab/internal/fault"
+	"acklab/internal/ledger"
+)
+
+// The kinds of faults, as the evidence names them.
+const (
+	faultKill      = "kill"
+	faultTerminate = "terminate"
+	faultRestart   = "restart"
+	faultCut       = "close connections"
+)
+
+// inject does a fault and writes it down once it has been verified.
+func (t *Trial) inject(ctx context.Context, f fault.Fault) error {
+	if t.run.plants(plantNoFault) {
+		return nil
+	}
+	if err := f.Available(); err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	e, err := f.Inject(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	detail := map[string]string{
+		"target": e.Target, "pid": strconv.Itoa(e.Pid), "start_ns": strconv.FormatInt(e.Start, 10), "end_ns": strconv.FormatInt(e.End, 10),
+	}
+	maps.Copy(detail, e.Detail)
+	return t.write(ledger.Line{Event: ledger.FaultInjected, Fault: e.Fault, Detail: detail})
+}
+
+// Kill kills a member from outside with SIGKILL.
+func Kill(name string) Step {
+	return Step{"kill " + name, func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
+			return err
+		}
+		t.manifest.Processes[m.index].Killed = true
+		if err := t.inject(ctx, fault.KillProcess(m.Process)); err != nil || m.Alive() {
+			return err
+		}
+		return t.ended(ctx, name)
+	}}
+}
+
+// KillAfterStarts kills a member when it has begun n tasks, drawn from the
+// trial's seed between lo and hi, and a random moment up to jitter later.
+func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
+	return Step{fmt.Sprintf("kill %s at a random moment after it has begun %d to %d tasks", name, lo, hi), func(ctx context.Context, t *Trial) error {
+		n := lo + t.rng.IntN(hi-lo+1)
+		if err := AwaitCount(name, ledger.Started, n).Do(ctx, t); err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Duration(t.rng.Int64N(int64(jitter)+1))); err != nil {
+			return err
+		}
+		return Kill(name).Do(ctx, t)
+	}}
+}
+
+// Stop ends a member politely: SIGTERM, and waits for its end.
+func Stop(name string) Step {
+	return Step{"stop " + name + " politely", func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
+			return err
+		}
+		if err := t.inject(ctx, fault.Terminate(m.Process, stopWithin)); err != nil || m.Alive() {
+			return err
+		}
+		return t.ended(ctx, name)
+	}}
+}
+
+// KillServer kills the broker with SIGKILL and starts it again on what it had
+// written.
+func KillServer() Step {
+	return Step{"kill the server and start it again", func(ctx context.Context, t *Trial) error {
+		return t.inject(ctx, fault.RestartServer(t.server, fault.Restart{}))
+	}}
+}
+
+// CloseConnections has the server close the connections of all its clients.
+func CloseConnections() Step {
+	return Step{"have the server close every connection", func(ctx context.Context, t *Trial) error {
+		return t.inject(ctx, fault.CloseConnections(t.server))
+	}}
+}
+
+// Age lets time pass, for what is young is not like what is old.
+func Age(d time.Duration) Step {
+	return Step{fmt.Sprintf("wait until the queue is %s old", d), func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
+}

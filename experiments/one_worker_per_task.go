@@ -1,0 +1,97 @@
+package experiments
+
+import (
+	"fmt"
+	"time"
+
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+)
+
+var oneWorkerPerTask = &Experiment{
+	Name:     "one-worker-per-task",
+	Question: "5 workers share 10,000 tasks: does exactly one of them take each?",
+	Claims:   []string{"C5"},
+	Varies:   "no fault; a worker killed; every connection closed by the server",
+	Threats: []string{
+		"counters of the thing under test: completions are counted from the workers' own ledgers",
+		"the fault happened to nobody: the victim is killed after it has begun tasks, with most of the load still waiting",
+	},
+	Suites: []Suite{Quick},
+	Cells: func(sys System, suite Suite) []Cell {
+		if sys.Kind == NoServer {
+			return []Cell{sharedInProcess(sys)}
+		}
+		cells := []Cell{sharedCell(sys, suite, "none"), sharedCell(sys, suite, "worker killed")}
+		if sys.Kind == RabbitMQ {
+			cells = append(cells, sharedCell(sys, suite, "connections closed"))
+		}
+		return cells
+	},
+}
+
+const (
+	sharedLoad     = 10_000
+	sharedWorkers  = 5
+	sharedSlots    = 2
+	sharedPrefetch = 20
+)
+
+var sharedJob = Job{Count: sharedLoad, Name: "noop"}
+
+func sharedHands() Hands {
+	return Hands{Ack: "late", Concurrency: sharedSlots, Multiplier: sharedPrefetch / sharedSlots}
+}
+
+func sharedCell(sys System, suite Suite, fault string) Cell {
+	c := Cell{
+		System: sys, Setting: Setting{"ack": "late", "fault": fault}, Trials: 1, Pace: Beside, Load: sharedLoad, Seconds: 8,
+		Predicted: check.Bounds{}, Because: "a delivery is with one consumer at a time, and nobody fails",
+		Claims: map[string]check.Bounds{"C5": {"lost": {0, 0}, "repeated": {0, 0}}},
+		Steps:  []Step{Declare(), Publish(sharedJob)},
+	}
+	for n := range sharedWorkers {
+		c.Steps = append(c.Steps, StartWorker(fmt.Sprintf("worker%d", n+1), sharedHands()))
+	}
+	most := sharedPrefetch + sharedSlots
+	switch fault {
+	case "worker killed":
+		leased(&c, sys, suite)
+		c.Steps = append(c.Steps, KillAfterStarts("worker1", 20, 200, 5*time.Millisecond))
+		c.Expect = ledger.Expect{Victim: "worker1", Faults: []string{faultKill}, Waiting: 1}
+		c.Because = "what the dead worker held comes back, and what of that had finished runs again: at least once"
+		predictAgain(&c, most)
+	case "connections closed":
+		most *= sharedWorkers
+		c.Steps = append(c.Steps, AwaitCount("worker1", ledger.Started, 50), CloseConnections())
+		c.Expect = ledger.Expect{Faults: []string{faultCut}}
+		c.Because = "what all workers held comes back, and what of that had finished runs again: at least once"
+		predictAgain(&c, most)
+	}
+	return c
+}
+
+// predictAgain allows each delivery that was in the hands of the fault's
+// victims to come again.
+func predictAgain(c *Cell, most int) {
+	why := fmt.Sprintf("the moment of the fault decides how many of at most %d deliveries were unsettled, and how many of them had finished", most)
+	names := []string{"redelivered", "restarted", "repeated"}
+	if c.Stranding {
+		names = []string{"stranded", "leftover"}
+	}
+	c.Reasons = map[string]string{}
+	for _, name := range names {
+		c.Predicted[name] = [2]int{0, most}
+		c.Reasons[name] = why
+	}
+}
+
+func sharedInProcess(sys System) Cell {
+	hands := Hands{Ack: "late", Concurrency: sharedWorkers, Multiplier: sharedPrefetch / sharedWorkers}
+	return Cell{
+		System: sys, Setting: Setting{"ack": "late", "fault": "none"}, Trials: 1, Pace: Beside, Load: sharedLoad, Seconds: 3,
+		Predicted: check.Bounds{}, Because: "five slots of one process share one queue",
+		Expect: ledger.Expect{QueueDiesWith: "worker"},
+		Steps:  []Step{StartTogether("worker", sharedJob, hands), AwaitReceivedOver("worker", sharedLoad)},
+	}
+}

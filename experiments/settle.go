@@ -1,0 +1,98 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/server"
+)
+
+// settleEvery is how often the broker is asked whether it still has work.
+const settleEvery = 10 * time.Millisecond
+
+// load is what a queue holds, as the server itself says.
+type load struct{ ready, unacked, delayed, dead int }
+
+// view asks the server what the trial's queue holds.
+func (t *Trial) view(ctx context.Context) (load, error) {
+	if rabbit, ok := t.server.(*server.Rabbit); ok {
+		q, err := rabbit.Queue(ctx, t.queue)
+		if err != nil {
+			return load{}, err
+		}
+		dead, err := rabbit.Queue(ctx, t.queue+".dead")
+		return load{ready: q.Ready, unacked: q.Unacked, dead: dead.Ready + dead.Unacked}, err
+	}
+	depth, err := t.client.Depth(ctx, t.queue)
+	if errors.Is(err, broker.ErrUnknownQueue) {
+		return load{}, nil
+	}
+	number := func(n *int) int {
+		if n == nil {
+			return 0
+		}
+		return *n
+	}
+	return load{number(depth.Ready), number(depth.Unacked), number(depth.Delayed), number(depth.Dead)}, err
+}
+
+// settle waits until the broker has nothing left to deliver or to have
+// settled, and no living worker has anything to do. Where a trial leaves tasks
+// stranded, what a dead worker holds is not waited for. Without a living
+// worker there is nothing to wait for.
+func (t *Trial) settle(ctx context.Context) error {
+	if t.server == nil || !t.anyAlive() {
+		return nil
+	}
+	if t.cell.Pace == Waiting {
+		t.yield()
+		defer t.resume(ctx)
+	}
+	within, cancel := context.WithTimeout(ctx, t.run.patience.settle+t.cell.Settle)
+	defer cancel()
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		held, err := t.view(within)
+		if err == nil && t.settled(held) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-within.Done():
+			return fmt.Errorf("the broker still has %+v (%v): %w", held, err, within.Err())
+		}
+	}
+}
+
+func (t *Trial) settled(held load) bool {
+	if held.ready > 0 || held.delayed > 0 || held.unacked > 0 && !t.cell.Stranding {
+		return false
+	}
+	for _, m := range t.members {
+		if err := m.tail.read(); err != nil || m.Alive() && !m.tail.idle() {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *Trial) anyAlive() bool {
+	for _, m := range t.members {
+		if m.Alive() {
+			return true
+		}
+	}
+	return false
+}
+
+// idle: nothing that this worker received is unsettled or running.
+func (f *tail) idle() bool {
+	ended := f.counts[ledger.Finished] + f.counts[ledger.Failed] + f.counts[ledger.Interrupted] + f.counts[ledger.Expired] +
+		f.counts[ledger.Rejected] + f.counts[ledger.Requeued] + f.counts[ledger.StaleAck]
+	return len(f.open) == 0 && f.running() <= 0 && f.counts[ledger.Accepted] <= ended
+}

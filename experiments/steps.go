@@ -1,0 +1,167 @@
+package experiments
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"syscall"
+	"time"
+
+	"acklab/internal/ledger"
+)
+
+// The vocabulary of experiments: each function makes one Step.
+
+// Job is a load: Count times the task Name with Args.
+type Job struct {
+	Count int
+	Name  string
+	Args  []any
+	// Rate is tasks per second; 0: all at once.
+	Rate float64
+}
+
+func (j Job) flags() []string {
+	args, err := json.Marshal(j.Args)
+	if err != nil || j.Args == nil {
+		args = []byte("[]")
+	}
+	flags := []string{"--task", j.Name, "--args", string(args), "--count", strconv.Itoa(j.Count)}
+	if j.Rate > 0 {
+		flags = append(flags, "--rate", strconv.FormatFloat(j.Rate, 'f', -1, 64))
+	}
+	return flags
+}
+
+// Hands says how a worker works.
+type Hands struct {
+	Ack         string // early or late
+	Concurrency int
+	Multiplier  int
+	Grace       time.Duration
+	CrashAt     string // checkpoint of the first task
+	PauseAt     string
+}
+
+func (h Hands) flags() []string {
+	flags := []string{
+		"--concurrency", strconv.Itoa(max(h.Concurrency, 1)), "--prefetch-multiplier", strconv.Itoa(h.Multiplier),
+		"--acks-late=" + strconv.FormatBool(h.Ack == "late"),
+	}
+	if h.Grace > 0 {
+		flags = append(flags, "--grace", h.Grace.String())
+	}
+	if h.CrashAt != "" {
+		flags = append(flags, "--crash-at", h.CrashAt)
+	}
+	if h.PauseAt != "" {
+		flags = append(flags, "--pause-at", h.PauseAt)
+	}
+	return flags
+}
+
+// Declare makes the trial's queue exist.
+func Declare() Step {
+	return Step{"declare the queue", func(ctx context.Context, t *Trial) error {
+		return t.client.Declare(ctx, t.queue)
+	}}
+}
+
+// Publish starts a producer and waits until it has ended: every task of the
+// job is confirmed, refused or unsure.
+func Publish(j Job) Step {
+	return Step{fmt.Sprintf("publish %d x %s", j.Count, j.Name), func(ctx context.Context, t *Trial) error {
+		if t.run.plants(plantIdleVictim) {
+			return nil
+		}
+		if err := t.start("producer", append([]string{"producer", "--queue", t.queue}, j.flags()...)...); err != nil {
+			return err
+		}
+		return t.ended(ctx, "producer")
+	}}
+}
+
+// StartProducer starts a producer and goes on while it publishes.
+func StartProducer(j Job) Step {
+	return Step{fmt.Sprintf("begin to publish %d x %s", j.Count, j.Name), func(_ context.Context, t *Trial) error {
+		return t.start("producer", append([]string{"producer", "--queue", t.queue}, j.flags()...)...)
+	}}
+}
+
+// StartWorker starts a worker.
+func StartWorker(name string, h Hands) Step {
+	return Step{"start " + name, func(_ context.Context, t *Trial) error {
+		return t.start(name, append([]string{"worker", "--queues", t.queue}, h.flags()...)...)
+	}}
+}
+
+// StartTogether starts one process that is producer, queue and worker at
+// once: the in-process queue.
+func StartTogether(name string, j Job, h Hands) Step {
+	return Step{"start " + name + ", which holds queue and worker", func(_ context.Context, t *Trial) error {
+		args := append([]string{"inprocess", "--queue", t.queue}, j.flags()...)
+		return t.start(name, append(args, h.flags()...)...)
+	}}
+}
+
+// AwaitHolding waits until the worker holds still at the checkpoint with n
+// deliveries in its hands.
+func AwaitHolding(name, point string, n int) Step {
+	return Step{fmt.Sprintf("wait until %s holds %d tasks at %s", name, n, point), func(ctx context.Context, t *Trial) error {
+		return t.await(ctx, name, "holds "+strconv.Itoa(n)+" tasks at "+point, func(f *tail) bool {
+			return f.points[point] && f.counts[ledger.Received] >= n
+		})
+	}}
+}
+
+// AwaitConsuming waits until the worker has subscribed.
+func AwaitConsuming(name string) Step {
+	return AwaitCount(name, ledger.Consuming, 1)
+}
+
+// AwaitCount waits until the worker's ledger has n lines of the event.
+func AwaitCount(name string, event ledger.Event, n int) Step {
+	return Step{fmt.Sprintf("wait for %d x %s of %s", n, event, name), func(ctx context.Context, t *Trial) error {
+		return t.await(ctx, name, fmt.Sprintf("has %d x %s", n, event), func(f *tail) bool { return f.counts[event] >= n })
+	}}
+}
+
+// AwaitReceivedOver waits until the worker has received n deliveries and all
+// of them are settled.
+func AwaitReceivedOver(name string, n int) Step {
+	return Step{fmt.Sprintf("wait until %s is done with %d tasks", name, n), func(ctx context.Context, t *Trial) error {
+		return t.await(ctx, name, "is done", func(f *tail) bool {
+			return f.counts[ledger.Received] >= n && len(f.open) == 0 && f.running() == 0
+		})
+	}}
+}
+
+// Release lets a paused worker go on.
+func Release(name string) Step {
+	return Step{"release " + name, func(_ context.Context, t *Trial) error { return t.signal(name, syscall.SIGUSR1) }}
+}
+
+// AwaitCrash waits until the worker has killed itself at its checkpoint.
+func AwaitCrash(name string) Step {
+	return Step{"wait until " + name + " has crashed", func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
+			return err
+		}
+		t.manifest.Processes[m.index].Killed = true
+		return t.ended(ctx, name)
+	}}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

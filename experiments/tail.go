@@ -1,0 +1,121 @@
+package experiments
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"acklab/internal/ledger"
+)
+
+// tailEvery is how often a ledger is looked at while a trial waits for a line.
+const tailEvery = 2 * time.Millisecond
+
+// tail follows the ledger of a living process and keeps what trials wait for.
+type tail struct {
+	path   string
+	file   *os.File
+	rest   []byte
+	counts map[ledger.Event]int
+	open   map[string]int // message id: deliveries received here and not over yet
+	last   ledger.Line
+	points map[string]bool // checkpoints at which it is or was holding
+}
+
+func newTail(path string) *tail {
+	return &tail{path: path, counts: map[ledger.Event]int{}, open: map[string]int{}, points: map[string]bool{}}
+}
+
+// read takes in what was written since the last time.
+func (f *tail) read() error {
+	if f.file == nil {
+		file, err := os.Open(f.path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f.file = file
+	}
+	more, err := io.ReadAll(f.file)
+	if err != nil {
+		return err
+	}
+	f.rest = append(f.rest, more...)
+	for {
+		raw, after, whole := bytes.Cut(f.rest, []byte{'\n'})
+		if !whole {
+			return nil
+		}
+		var l ledger.Line
+		if err := json.Unmarshal(raw, &l); err != nil {
+			return fmt.Errorf("ledger %s: %w", f.path, err)
+		}
+		f.take(l)
+		f.rest = after
+	}
+}
+
+func (f *tail) take(l ledger.Line) {
+	f.counts[l.Event]++
+	f.last = l
+	switch l.Event {
+	case ledger.Received:
+		f.open[l.Message]++
+	case ledger.AckSent, ledger.StaleAck, ledger.AckUnsure, ledger.Requeued, ledger.Rejected, ledger.Dropped, ledger.GivenBack:
+		f.over(l.Message)
+	case ledger.Holding:
+		f.points[l.Point] = true
+	}
+}
+
+func (f *tail) over(message string) {
+	if f.open[message]--; f.open[message] <= 0 {
+		delete(f.open, message)
+	}
+}
+
+func (f *tail) close() {
+	if f.file != nil {
+		f.file.Close()
+	}
+}
+
+// running is how many handlers have begun and not ended.
+func (f *tail) running() int {
+	return f.counts[ledger.Started] - f.counts[ledger.Finished] - f.counts[ledger.Failed] - f.counts[ledger.Interrupted]
+}
+
+// await follows the ledger of the named member until want is satisfied. It
+// fails when the process ends before that, or ctx does.
+func (t *Trial) await(ctx context.Context, name, what string, want func(*tail) bool) error {
+	m, err := t.member(name)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(tailEvery)
+	defer tick.Stop()
+	for {
+		gone := !m.Alive()
+		if err := m.tail.read(); err != nil {
+			return fmt.Errorf("wait until %s %s: %w", name, what, err)
+		}
+		if want(m.tail) {
+			return nil
+		}
+		if gone {
+			return fmt.Errorf("wait until %s %s: it ended first (%v); its last words are in %s", name, what, m.Exit(), name+".log")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s %s: %w; its ledger ends with %q", name, what, ctx.Err(), m.tail.last.Event)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package check
+
+// classify gives the task the first class that applies.
+func (h *history) classify(r *record) (Class, Cause) {
+	switch r.status() {
+	case confirmed:
+		return h.classifyConfirmed(r)
+	case unsure:
+		if r.seen {
+			return Recovered, ""
+		}
+		return Absent, ""
+	case refused:
+		if r.seen {
+			return Phantom, ""
+		}
+		return Refused, ""
+	}
+	if r.planned {
+		return NeverSent, ""
+	}
+	return Unexpected, ""
+}
+
+// classifyConfirmed: every class has evidence of its own, and lost is never
+// what remains. A rejected line is no evidence that the task is dead: the
+// census finds it in the dead letters, or it is not there.
+func (h *history) classifyConfirmed(r *record) (Class, Cause) {
+	switch {
+	case r.finishes > 0:
+		return Finished, ""
+	case r.failed:
+		return Failed, ""
+	case r.heldDead > 0:
+		return Dead, ""
+	case r.expired:
+		return Expired, ""
+	case r.revoked:
+		return Revoked, ""
+	case r.heldAlive > 0:
+		return Stranded, ""
+	case h.counted && h.whole:
+		return Lost, h.cause(r)
+	default:
+		return Unaccounted, ""
+	}
+}
+
+// cause says where a lost task was lost.
+//
+// Every message of it that the broker had must have gone somewhere. If each
+// one may have been acknowledged (the line before the acknowledgement is
+// enough, unless it was refused as stale), the worker told the broker to forget
+// the task. If one was not, the broker lost it: excused where the broker itself
+// was broken on purpose, or was part of a process that died, and unexplained
+// otherwise. The acknowledgement of a message whose retry then vanishes
+// therefore explains nothing; nor does a rejection, which is a move and not a
+// permission to forget.
+func (h *history) cause(r *record) Cause {
+	forgotten := true
+	for _, l := range r.letters {
+		stored := l.status() == confirmed || len(l.received) > 0
+		forgotten = forgotten && (!stored || l.acks > 0)
+	}
+	switch {
+	case forgotten:
+		return AfterAck
+	case h.brokerFault(), h.queueDied():
+		return InBroker
+	default:
+		return Unexplained
+	}
+}
+
+func (h *history) brokerFault() bool { return h.trial.Expect.BrokerFault && h.injected() }
+
+// queueDied tells whether the queue was part of a process that was killed.
+func (h *history) queueDied() bool {
+	b := h.book(h.trial.Expect.QueueDiesWith)
+	return h.trial.Expect.QueueDiesWith != "" && b != nil && b.killed()
+}
+
+// ended tells whether nothing more is to be done for the task.
+func (r *record) ended() bool {
+	return r.finishes > 0 || r.failed || r.heldDead > 0 || r.expired || r.revoked
+}
+
+// redelivered: one message was received more than once, by whomever, also when
+// it had been dropped or given back in between.
+func (r *record) redelivered() bool {
+	for _, l := range r.letters {
+		if len(l.received) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// copied: several messages that certainly existed have the same retry number.
+func (r *record) copied() bool {
+	seen := map[int]bool{}
+	for _, l := range r.letters {
+		if l.status() != confirmed && len(l.received) == 0 && l.held == 0 {
+			continue
+		}
+		if seen[l.retries] {
+			return true
+		}
+		seen[l.retries] = true
+	}
+	return false
+}
+
+// fate is the whole judgement of one task.
+func (h *history) fate(r *record) Fate {
+	f := Fate{
+		Task: r.id, Starts: r.starts, Finishes: r.finishes, ResultLost: r.resultLost,
+		Redelivered: r.redelivered(), Copied: r.copied(), BackAfter: -1,
+	}
+	for _, l := range r.letters {
+		f.Messages = append(f.Messages, l.id)
+	}
+	f.Class, f.Cause = h.classify(r)
+	if r.ended() {
+		f.Leftover = r.heldAlive
+	}
+	if h.victim != nil {
+		f.Condition = h.victim.condition(r)
+		f.BackAfter = h.victim.backAfter(r, f.Condition)
+	}
+	return f
+}

@@ -1,0 +1,74 @@
+package check
+
+// Class is what became of a task: exactly one each.
+type Class string
+
+// The classes. Confirmed tasks have one of Finished to Unaccounted; unsure
+// ones Recovered or Absent; refused ones Refused or Phantom.
+const (
+	Finished    Class = "finished"
+	Failed      Class = "failed"
+	Dead        Class = "dead"
+	Expired     Class = "expired"
+	Revoked     Class = "revoked"
+	Stranded    Class = "stranded"
+	Lost        Class = "lost"
+	Unaccounted Class = "unaccounted"
+	Recovered   Class = "recovered"
+	Absent      Class = "absent"
+	Refused     Class = "refused"
+	Phantom     Class = "phantom"
+	Unexpected  Class = "unexpected"
+	NeverSent   Class = "never_sent"
+)
+
+// Cause says where a lost task was lost.
+type Cause string
+
+// The causes of a loss.
+const (
+	AfterAck    Cause = "after-ack"   // the broker had been told to forget it
+	InBroker    Cause = "in-broker"   // the broker itself was broken on purpose
+	Unexplained Cause = "unexplained" // neither: always a surprise
+)
+
+// Condition is what a task was for the victim at the moment it died.
+type Condition string
+
+// The conditions. A task that the victim had settled before is none of them.
+const (
+	Running    Condition = "running"    // accepted by a slot, not yet settled and finished
+	Prefetched Condition = "prefetched" // received, no slot had taken it
+	Waiting    Condition = "waiting"    // confirmed, never received by the victim, not done elsewhere
+	Untouched  Condition = ""           // there was no victim, or it was done before
+)
+
+// Fate is all that the ledgers and the census say about one task.
+type Fate struct {
+	Task        string    `json:"task"`
+	Class       Class     `json:"class"`
+	Cause       Cause     `json:"cause,omitempty"`     // of a loss
+	Condition   Condition `json:"condition,omitempty"` // at the victim's death
+	Messages    []string  `json:"messages"`            // ids, in the order of their first line
+	Starts      int       `json:"starts"`              // how often a handler began
+	Finishes    int       `json:"finishes"`            // how often one finished
+	Redelivered bool      `json:"redelivered,omitempty"`
+	Copied      bool      `json:"copied,omitempty"`
+	Leftover    int       `json:"leftover,omitempty"` // messages still held though the task has ended
+	ResultLost  bool      `json:"result_lost,omitempty"`
+	// BackAfter is the time from the victim's death to the moment another
+	// process received the task, in seconds; negative: it did not come back.
+	BackAfter float64 `json:"back_after"`
+}
+
+// Result is the judgement of one trial.
+type Result struct {
+	Counts   Counts             `json:"counts"`
+	Measures map[string]float64 `json:"measures"`
+	Fates    []Fate             `json:"-"`
+	// Unsure are the reasons why the trial does not count; empty: it does.
+	Unsure []string `json:"unsure,omitempty"`
+	// Broken are findings that no prediction may excuse: a stale settlement
+	// that was honoured, a redelivery mark that lied. Each makes a surprise.
+	Broken []string `json:"broken,omitempty"`
+}

@@ -1,0 +1,146 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ClaimCell is one cell as one claim sees it: Bounds are what the claim itself
+// predicts there, and only what they state counts.
+type ClaimCell struct {
+	System  string
+	Setting map[string]string
+	Bounds  Bounds
+	Trials  []Result
+	Outcome string // against the cell's own prediction; NotRun: the cell is left out
+}
+
+// The verdicts on a claim. NotRun is the fourth.
+const (
+	Holds   = "holds"
+	Refuted = "refuted"
+	Depends = "depends"
+)
+
+// Verdict judges a claim from all cells that it speaks of, by their sure
+// trials alone: it holds in a cell when every one of them is within the
+// claim's bounds (see WithinStated). It holds when it does in every cell, is
+// refuted when it does in none, and else depends, on what the sentence says:
+// the smallest set of settings that tells the cells apart, or, when one or two
+// of them do not, just in how many cells. Cells without a sure trial decide
+// nothing; if all are like that the verdict is not run. The sentence names the
+// number of trials and how far it carries (see Frequency).
+func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
+	var decided []decision
+	trials, against, silent := 0, 0, 0
+	for _, c := range cells {
+		d := decide(c)
+		if d.n == 0 {
+			silent++
+			continue
+		}
+		decided = append(decided, d)
+		trials, against = trials+d.n, against+d.against
+	}
+	if len(decided) == 0 {
+		return NotRun, notRun(claim, cells)
+	}
+	where := plural(len(decided), "cell")
+	switch satisfied(decided) {
+	case len(decided):
+		verdict, because = Holds, fmt.Sprintf("holds in %s", where)
+		if len(decided) > 1 {
+			because = fmt.Sprintf("holds in all %s", where)
+		}
+	case 0:
+		verdict, because = Refuted, fmt.Sprintf("holds in none of %s", where)
+	default:
+		verdict, because = Depends, condition(decided)
+		because += fmt.Sprintf(" (%s)", where)
+	}
+	because += fmt.Sprintf("; trials against it: %s", Frequency(against, trials))
+	because += races(decided)
+	if silent > 0 {
+		because += fmt.Sprintf("; %s undecided", plural(silent, "cell"))
+	}
+	return verdict, because
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// notRun says why no cell decides.
+func notRun(claim string, cells []ClaimCell) string {
+	if len(cells) == 0 {
+		return fmt.Sprintf("no cell speaks of %s", claim)
+	}
+	for _, c := range cells {
+		for _, r := range c.Trials {
+			if len(r.Unsure) > 0 {
+				return fmt.Sprintf("no trial of %s counts: %s", plural(len(cells), "cell"), r.Unsure[0])
+			}
+		}
+	}
+	return fmt.Sprintf("none of %s was run", plural(len(cells), "cell"))
+}
+
+// decision is what the sure trials of one cell say about a claim.
+type decision struct {
+	keys       map[string]string // the setting, and the system
+	n, against int
+}
+
+func decide(c ClaimCell) decision {
+	d := decision{keys: map[string]string{"system": c.System}}
+	for k, v := range c.Setting {
+		d.keys[k] = v
+	}
+	if c.Outcome == NotRun {
+		return d
+	}
+	for _, r := range c.Trials {
+		if len(r.Unsure) > 0 {
+			continue
+		}
+		d.n++
+		if len(WithinStated(c.Bounds, r)) > 0 {
+			d.against++
+		}
+	}
+	return d
+}
+
+// races names the cells whose own trials disagree: in them it is a matter of
+// chance. At most three, those with the most trials first.
+func races(decided []decision) string {
+	var mixed []decision
+	for _, d := range decided {
+		if d.against > 0 && d.against < d.n {
+			mixed = append(mixed, d)
+		}
+	}
+	slices.SortStableFunc(mixed, func(a, b decision) int { return b.n - a.n })
+	text := ""
+	for i, d := range mixed {
+		if i == 3 {
+			text += fmt.Sprintf("; a matter of chance in %s more", plural(len(mixed)-i, "cell"))
+			break
+		}
+		text += fmt.Sprintf("; a matter of chance with %s: %s", d.name(), Frequency(d.against, d.n))
+	}
+	return text
+}
+
+// name is the cell's system and setting, in order of the keys.
+func (d decision) name() string {
+	var all []string
+	for _, k := range keysOf([]decision{d}) {
+		all = append(all, k+"="+d.keys[k])
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,69 @@
+package ledger
+
+// Event is what a line reports.
+type Event string
+
+// Events of any process.
+const (
+	Opened Event = "opened" // first line; Detail: name, role, pid
+	Closed Event = "closed" // last line of a process that ended by itself
+)
+
+// Events of whoever publishes: producer, scheduler, worker.
+const (
+	Planned   Event = "planned"   // the task is owed, before anyone can publish it
+	Attempted Event = "attempted" // before the publish
+	Confirmed Event = "confirmed" // the broker says it has it
+	Refused   Event = "refused"   // certainly not stored: Reason
+	Unsure    Event = "unsure"    // may or may not be stored: Reason
+)
+
+// Events of a worker.
+const (
+	Connected   Event = "connected"   // Session stands
+	Lost        Event = "lost"        // Session ended without being asked: Reason
+	Consuming   Event = "consuming"   // subscribed: deliveries may come
+	Received    Event = "received"    // the delivery is in this process, not yet accepted by a slot
+	Accepted    Event = "accepted"    // a slot took the delivery
+	Dropped     Event = "dropped"     // received, then gone with its session or lease before a slot took it
+	GivenBack   Event = "given-back"  // received, then given back politely before a slot took it
+	AckSending  Event = "ack-sending" // before the acknowledgement
+	AckSent     Event = "ack-sent"    // handed to the client library; not yet a fact
+	Acked       Event = "acked"       // the broker has processed every acknowledgement of this session up to line Upto of this file
+	AckUnsure   Event = "ack-unsure"  // a settlement may or may not have taken effect: Reason
+	StaleAck    Event = "stale"       // a settlement was refused as too late; nothing changed
+	Started     Event = "started"     // the handler begins
+	Finished    Event = "finished"    // the handler returned without an error: its last act
+	Failed      Event = "failed"      // the handler returned an error or panicked: Reason. Final when no retry follows
+	Interrupted Event = "interrupted" // the handler was stopped by the worker's shutdown, after an early acknowledgement
+	Requeuing   Event = "requeuing"   // before giving an accepted delivery back
+	Requeued    Event = "requeued"    // after it
+	Rejecting   Event = "rejecting"   // before parking it in the dead letters: Reason
+	Rejected    Event = "rejected"    // after it
+	Expired     Event = "expired"     // not run, its time had passed
+	Revoked     Event = "revoked"     // not run, somebody revoked it
+	ResultLost  Event = "result-lost" // finished, but its result could not be stored: Reason
+	Holding     Event = "holding"     // paused at checkpoint Point until told to go on
+	Checkpoint  Event = "checkpoint"  // reached Point where the process kills itself: its last line
+	Draining    Event = "draining"    // told to stop politely
+)
+
+// Events of a self-test.
+const (
+	PlantFired Event = "plant-fired" // the planted fault named Fault did what it is for
+)
+
+// Events of the runner.
+const (
+	ProcessStarted Event = "process-started" // Process, Detail pid
+	ProcessEnded   Event = "process-ended"   // Process, Detail code, signal
+	FaultInjected  Event = "fault-injected"  // Fault, Detail what really happened; only after it was verified
+	FaultHealed    Event = "fault-healed"    // Fault
+	ProbeOK        Event = "probe-ok"        // the broker is healthy: Point "before" or "after"
+	ProbeFailed    Event = "probe-failed"    // it is not: Point, Reason
+	CensusOpened   Event = "census-opened"   // Queue; no consumer is left
+	Held           Event = "held"            // the broker holds Message of Task in State
+	CensusClosed   Event = "census-closed"   // Queue, N messages; Reason when it is incomplete
+	DepthSeen      Event = "depth"           // Queue, N: what the broker says it holds, all states; just before the census
+	Measured       Event = "measured"        // Point names a measure, Value is it
+)

@@ -1,0 +1,148 @@
+package producer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"acklab/internal/ledger"
+	"acklab/task"
+)
+
+// batch is how many messages of a burst go to the broker in one call. The
+// driver's own window keeps them flowing; a batch bounds what a crash of the
+// producer leaves without an outcome.
+const batch = 500
+
+// quantum is how often a steady load publishes what is due by then.
+const quantum = 10 * time.Millisecond
+
+// Load says what to publish.
+type Load struct {
+	// Count is how many tasks; 1 or more.
+	Count int
+	// Rate is tasks per second for a steady load; 0 is a burst: all at once.
+	Rate float64
+	// Name and Args are the task and its arguments, the same for all.
+	Name string
+	Args []json.RawMessage
+	// Kwargs are its named arguments.
+	Kwargs map[string]json.RawMessage
+	// Options are those of every message; Queue is required.
+	Options task.Options
+	// Size pads each message with an extra header of that many bytes, to make
+	// it heavy; 0: no padding.
+	Size int
+}
+
+// Check returns an error that says what is wrong with the load.
+func (l Load) Check() error {
+	switch {
+	case l.Count < 1:
+		return fmt.Errorf("count %d: use 1 or more", l.Count)
+	case l.Rate < 0:
+		return fmt.Errorf("rate %g is negative: use tasks per second, or 0 for a burst", l.Rate)
+	case l.Size < 0:
+		return fmt.Errorf("size %d is negative", l.Size)
+	case l.Name == "":
+		return errors.New("a load needs the name of a task")
+	case l.Options.Queue == "":
+		return errors.New("a load needs a queue")
+	}
+	return nil
+}
+
+// messages makes all messages of the load and writes each as planned, so that
+// a producer that dies leaves no silence but tasks that were never sent.
+func (p *Producer) messages(l Load) ([]*task.Message, error) {
+	msgs := make([]*task.Message, l.Count)
+	for i := range msgs {
+		m, err := task.New(l.Name, l.Options)
+		if err != nil {
+			return nil, err
+		}
+		m.Args, m.Kwargs = l.Args, l.Kwargs
+		if l.Size > 0 {
+			m.Extra = map[string]any{"padding": strings.Repeat("x", l.Size)}
+		}
+		if _, err := p.ledger.Write(ledger.Line{Event: ledger.Planned, Task: m.TaskID, Queue: m.Queue, Name: m.Name}); err != nil {
+			return nil, err
+		}
+		msgs[i] = m
+	}
+	return msgs, nil
+}
+
+// Run publishes the load and returns what became of it. When ctx ends it
+// stops with ctx's error; what was on the way is in the tally. progress, which
+// may be nil, is told how many have been attempted.
+func (p *Producer) Run(ctx context.Context, l Load, progress func(done int)) (Tally, error) {
+	if err := l.Check(); err != nil {
+		return Tally{}, err
+	}
+	msgs, err := p.messages(l)
+	if err != nil {
+		return Tally{}, err
+	}
+	if progress == nil {
+		progress = func(int) {}
+	}
+	if l.Rate > 0 {
+		return p.steady(ctx, msgs, l.Rate, progress)
+	}
+	return p.burst(ctx, msgs, progress)
+}
+
+func (p *Producer) burst(ctx context.Context, msgs []*task.Message, progress func(int)) (Tally, error) {
+	var all Tally
+	for start := 0; start < len(msgs); start += batch {
+		if err := ctx.Err(); err != nil {
+			return all, err
+		}
+		tally, _, err := p.Publish(ctx, msgs[start:min(start+batch, len(msgs))]...)
+		all.Add(tally)
+		progress(all.Total())
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// steady publishes what is due every quantum. A slow broker does not slow the
+// clock: publishes overlap, as they do where many clients share a broker.
+func (p *Producer) steady(ctx context.Context, msgs []*task.Message, rate float64, progress func(int)) (Tally, error) {
+	tick := time.NewTicker(quantum)
+	defer tick.Stop()
+	tallies := make(chan Tally, len(msgs))
+	var publishing errgroup.Group
+	start, sent := time.Now(), 0
+	for sent < len(msgs) && ctx.Err() == nil {
+		due := min(len(msgs), int(time.Since(start).Seconds()*rate)+1)
+		if now := msgs[sent:due]; len(now) > 0 {
+			publishing.Go(func() error {
+				tally, _, err := p.Publish(ctx, now...)
+				tallies <- tally
+				return err
+			})
+			sent = due
+			progress(sent)
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	err := publishing.Wait()
+	close(tallies)
+	var all Tally
+	for t := range tallies {
+		all.Add(t)
+	}
+	return all, errors.Join(err, ctx.Err())
+}

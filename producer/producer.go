@@ -1,0 +1,116 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+// Config is what a producer needs. Broker is required; the others may be nil.
+type Config struct {
+	Broker  broker.Broker
+	Ledger  *ledger.Writer
+	Metrics *metrics.Metrics
+	Log     *slog.Logger
+}
+
+// Producer publishes and keeps the books. It is safe for concurrent use.
+type Producer struct {
+	broker  broker.Broker
+	ledger  *ledger.Writer
+	metrics *metrics.Metrics
+	log     *slog.Logger
+}
+
+// New makes a producer. It does not own the broker.
+func New(cfg Config) *Producer {
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Producer{broker: cfg.Broker, ledger: cfg.Ledger, metrics: cfg.Metrics, log: log}
+}
+
+// Tally counts messages by what became of their publish.
+type Tally struct {
+	Confirmed, Unsure, Refused int
+	// First is the first error of an unsure or refused one.
+	First error
+}
+
+// Total is the number of messages that were attempted.
+func (t Tally) Total() int { return t.Confirmed + t.Unsure + t.Refused }
+
+// Add joins two tallies.
+func (t *Tally) Add(o Tally) {
+	t.Confirmed += o.Confirmed
+	t.Unsure += o.Unsure
+	t.Refused += o.Refused
+	if t.First == nil {
+		t.First = o.First
+	}
+}
+
+// Publish attempts each message once and returns what became of them, and an
+// error per message as broker.Publish does. The last result is an error of
+// the ledger: then nothing was published that is not in it.
+func (p *Producer) Publish(ctx context.Context, msgs ...*task.Message) (Tally, []error, error) {
+	for _, m := range msgs {
+		if _, err := p.ledger.Write(line(ledger.Attempted, m, nil)); err != nil {
+			return Tally{}, nil, err
+		}
+	}
+	errs := p.broker.Publish(ctx, msgs...)
+	var tally Tally
+	for i, m := range msgs {
+		outcome := p.count(&tally, errs[i])
+		p.metrics.Published(m.Queue, metrics.Outcome(outcome), 1)
+		if _, err := p.ledger.Write(line(outcome, m, errs[i])); err != nil {
+			return tally, errs, err
+		}
+	}
+	return tally, errs, nil
+}
+
+func (p *Producer) count(t *Tally, err error) ledger.Event {
+	if err != nil && t.First == nil {
+		t.First = err
+	}
+	switch {
+	case err == nil:
+		t.Confirmed++
+		return ledger.Confirmed
+	case errors.Is(err, broker.ErrRefused):
+		t.Refused++
+		return ledger.Refused
+	default:
+		t.Unsure++
+		return ledger.Unsure
+	}
+}
+
+func line(event ledger.Event, m *task.Message, err error) ledger.Line {
+	l := ledger.Line{Event: event, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
+	if event == ledger.Attempted {
+		l.Name, l.Hash = m.Name, m.Hash()
+	}
+	if err != nil {
+		l.Reason = err.Error()
+	}
+	return l
+}
+
+// Summary says the tally in one line for a person.
+func (t Tally) Summary() string {
+	s := fmt.Sprintf("%d published: %d confirmed, %d unsure, %d refused", t.Total(), t.Confirmed, t.Unsure, t.Refused)
+	if t.First != nil {
+		s += fmt.Sprintf(" (first: %v)", t.First)
+	}
+	return s
+}

@@ -1,0 +1,28 @@
+// Package demo holds the tasks of the teaching material: sending an email,
+// taking a payment, scraping a page, building a report, and some that
+// misbehave on purpose. None of them leaves the process: what they would wait
+// for is waited for, what they would fetch is made up from their arguments,
+// so that the same arguments always give the same result.
+//
+// Arguments are given by position or by name.
+package demo
+
+import "acklab/task"
+
+// Register adds every demo task to r. It panics if one of the names is taken.
+func Register(r *task.Registry) {
+	for name, h := range map[string]task.Handler{
+		"add":             Add,
+		"noop":            Noop,
+		"sleep":           Sleep,
+		"send_email":      SendEmail,
+		"process_payment": ProcessPayment,
+		"web_scrape":      WebScrape,
+		"daily_report":    DailyReport,
+		"fail_n_times":    FailNTimes,
+		"panic":           Panic,
+		"allocate":        Allocate,
+	} {
+		r.Register(name, h)
+	}
+}

@@ -1,0 +1,60 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+)
+
+// This file is the acknowledgement, the subject of the laboratory.
+//
+// Early: the broker forgets the task before it runs. A crash from here to the
+// end of the handler loses it.
+// Late: the broker keeps the task until it has run. A crash from the first
+// line of the handler to here runs it again.
+
+// ackEarly acknowledges before the handler. It reports whether the task is
+// ours to run: a stale delivery is not, the broker will send it again. One
+// whose acknowledgement is unsure is run, as Celery would.
+func (w *Worker) ackEarly(ctx context.Context, d *broker.Delivery, at watch) bool {
+	err := w.ack(ctx, d)
+	at.reach(AckSent)
+	if at.armed(Early, Acked) {
+		w.flush(ctx)
+	}
+	at.reach(Acked)
+	return !errors.Is(err, broker.ErrStale)
+}
+
+// ackLate acknowledges after the handler has ended, well or badly.
+func (w *Worker) ackLate(ctx context.Context, d *broker.Delivery, at watch) {
+	w.ack(ctx, d)
+	at.reach(LateAckSent)
+	if at.armed(Late, LateAcked) {
+		w.flush(ctx)
+	}
+	at.reach(LateAcked)
+}
+
+// ack hands one acknowledgement to the broker's client. Nil means handed
+// over; that the broker has processed it is written by flush.
+func (w *Worker) ack(ctx context.Context, d *broker.Delivery) error {
+	w.record(ledger.AckSending, d, "")
+	err := d.Ack(ctx)
+	w.settled(ledger.AckSent, d, err)
+	return err
+}
+
+// settled writes what became of a settlement that was handed over.
+func (w *Worker) settled(done ledger.Event, d *broker.Delivery, err error) {
+	switch {
+	case err == nil:
+		w.flusher.handedOver(d.Session, w.record(done, d, ""))
+	case errors.Is(err, broker.ErrStale):
+		w.record(ledger.StaleAck, d, err.Error())
+	default:
+		w.record(ledger.AckUnsure, d, err.Error())
+	}
+}

@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+// errInterrupted marks a handler that ended because the worker is stopping.
+var errInterrupted = errors.New("stopped by the worker's shutdown")
+
+// execute runs the handler between its ledger lines. The line finished is
+// written here, as the handler's last act, before anybody else learns of it.
+func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler, at watch) error {
+	w.record(ledger.Started, d, "")
+	w.metrics.TaskEntered(d.Message.Name, metrics.Started)
+	at.reach(Started)
+	ctx = task.WithHalfway(ctx, func() { at.reach(Mid) })
+	if limit := d.Message.HardLimit; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	begin := time.Now()
+	err := w.call(ctx, d.Message, h)
+	w.metrics.Ran(d.Message.Name, time.Since(begin))
+	if err == nil {
+		w.record(ledger.Finished, d, "")
+		return nil
+	}
+	if context.Cause(ctx) == errInterrupted {
+		return fmt.Errorf("%w: %w", errInterrupted, err)
+	}
+	return err
+}
+
+// call turns a panic into an error that carries its stack.
+func (w *Worker) call(ctx context.Context, m *task.Message, h task.Handler) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	_, err = h(ctx, &task.Call{Message: m})
+	return err
+}

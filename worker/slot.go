@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+// slot accepts deliveries, one at a time, until there are no more. Settlements
+// use the context of the process, not that of the handler: a handler that was
+// stopped still gives its task back.
+func (w *Worker) slot(ctx, handlers context.Context) error {
+	for {
+		d, err := w.consumer.Receive(ctx)
+		if err != nil {
+			if errors.Is(err, broker.ErrClosed) || ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("receive from the broker: %w", err)
+		}
+		w.metrics.InFlight(int(w.inFlight.Add(1)))
+		w.handle(ctx, handlers, d)
+		w.metrics.InFlight(int(w.inFlight.Add(-1)))
+		if err := w.ledger.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// handle takes one delivery from acceptance to settlement.
+func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
+	ctx = context.WithoutCancel(ctx)
+	if w.record(ledger.Accepted, d, "") < 0 {
+		return // the ledger is broken: the delivery goes back when the consumer closes
+	}
+	at := w.points.accept(d.Message)
+	at.reach(Fetched)
+	handler, reason := w.runnable(d)
+	switch {
+	case reason != "":
+		w.reject(ctx, d, reason)
+	case expired(d.Message, time.Now()):
+		w.record(ledger.Expired, d, "")
+		w.metrics.TaskEntered(d.Message.Name, metrics.Revoked)
+		w.ack(ctx, d)
+	case w.ackMode == Early:
+		if w.ackEarly(ctx, d, at) {
+			w.finish(d, at, w.execute(handlers, d, handler, at))
+		}
+	default:
+		err := w.execute(handlers, d, handler, at)
+		if errors.Is(err, errInterrupted) {
+			w.requeue(ctx, d)
+			return
+		}
+		w.finish(d, at, err)
+		w.ackLate(ctx, d, at)
+	}
+}
+
+// finish records a failure; a success was recorded by the handler's last act.
+func (w *Worker) finish(d *broker.Delivery, at watch, err error) {
+	switch {
+	case err == nil:
+		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
+	case errors.Is(err, errInterrupted):
+		w.record(ledger.Interrupted, d, err.Error())
+	default:
+		w.write(ledger.Line{
+			Event: ledger.Failed, Final: true, Task: d.Message.TaskID, Message: d.Message.ID, Name: d.Message.Name,
+			Queue: d.Queue, Retries: d.Message.Retries, Reason: err.Error(),
+		})
+		w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
+		w.log.Error("task failed", "task", d.Message.TaskID, "name", d.Message.Name, "err", err)
+	}
+	at.reach(Finished)
+}
+
+// runnable finds the handler, or says why the delivery belongs in the dead
+// letters.
+func (w *Worker) runnable(d *broker.Delivery) (task.Handler, string) {
+	if d.Malformed != nil {
+		return nil, d.Malformed.Error()
+	}
+	handler, err := w.registry.Lookup(d.Message.Name)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if d.Message.ETA.After(time.Now()) {
+		return nil, fmt.Sprintf("eta %s is in the future, and this worker holds no delays", d.Message.ETA.Format(time.RFC3339))
+	}
+	return handler, ""
+}
+
+func expired(m *task.Message, now time.Time) bool {
+	return !m.Expires.IsZero() && now.After(m.Expires)
+}
+
+func (w *Worker) reject(ctx context.Context, d *broker.Delivery, reason string) {
+	w.record(ledger.Rejecting, d, reason)
+	w.log.Warn("task goes to the dead letters", "task", d.Message.TaskID, "name", d.Message.Name, "reason", reason)
+	w.settled(ledger.Rejected, d, d.Reject(ctx, reason))
+	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
+}
+
+func (w *Worker) requeue(ctx context.Context, d *broker.Delivery) {
+	w.record(ledger.Requeuing, d, "stopped before it had finished")
+	w.settled(ledger.Requeued, d, d.Requeue(ctx))
+}

@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+// closeWithin bounds what is left to do with the broker once the worker
+// stops: give back, flush, close. A broker that does not answer by then
+// learns of the end from the closed connection.
+const closeWithin = 5 * time.Second
+
+// Worker is one worker process. Make it with New and run it once.
+type Worker struct {
+	cfg      Config
+	ackMode  AckMode
+	registry *task.Registry
+	ledger   *ledger.Writer
+	metrics  *metrics.Metrics
+	log      *slog.Logger
+	points   checkpoints
+	inFlight atomic.Int64
+	flusher  flusher
+	broker   broker.Broker
+	consumer broker.Consumer
+}
+
+// New checks the configuration; the error says what is wrong with it.
+func New(cfg Config) (*Worker, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	cfg.Metrics.KnowTasks(cfg.Registry.Names()...)
+	return &Worker{
+		cfg: cfg, ackMode: cfg.Ack, registry: cfg.Registry, ledger: cfg.Ledger, metrics: cfg.Metrics, log: log,
+		points: checkpoints{crash: cfg.Crash, pause: cfg.Pause, resume: cfg.Resume, ledger: cfg.Ledger},
+	}, nil
+}
+
+// Run works until ctx ends or the ledger cannot be written. When ctx ends it
+// stops politely: it takes nothing more, gives back what no slot has accepted,
+// and waits up to the grace period for running tasks; those that are not done
+// by then, or when now is closed, are interrupted: late acknowledgement gives
+// them back, early acknowledgement has nothing left to give.
+func (w *Worker) Run(ctx context.Context, now <-chan struct{}) (err error) {
+	w.broker, err = w.cfg.Open(ctx, broker.Options{Observe: w.observe, Log: w.log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+		defer cancel()
+		err = errors.Join(err, w.broker.Close(end))
+	}()
+	if err := w.subscribe(ctx); err != nil {
+		return err
+	}
+	return w.work(ctx, now)
+}
+
+// subscribe declares the queues and asks for deliveries.
+func (w *Worker) subscribe(ctx context.Context) (err error) {
+	var queues []string
+	for _, s := range w.cfg.Sources {
+		queues = append(queues, s.Queue)
+	}
+	if err := w.broker.Declare(ctx, queues...); err != nil {
+		return fmt.Errorf("declare the queues: %w", err)
+	}
+	w.points.begin().reach(BeforeFetch)
+	w.consumer, err = w.broker.Consume(ctx, w.cfg.subscription())
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	w.write(ledger.Line{Event: ledger.Consuming})
+	w.log.Info("ready", "queues", queues, "concurrency", w.cfg.Concurrency, "ack", w.ackMode)
+	return nil
+}
+
+// work runs the slots until they end, then settles what is left.
+func (w *Worker) work(ctx context.Context, now <-chan struct{}) error {
+	handlers, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer interrupt(nil)
+	flushing, stopFlushing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFlushing()
+
+	slots, slotCtx := errgroup.WithContext(context.WithoutCancel(ctx))
+	for range w.cfg.Concurrency {
+		slots.Go(func() error { return w.slot(slotCtx, handlers) })
+	}
+	go w.flushLoop(flushing)
+	ended := make(chan error, 1)
+	go func() { ended <- slots.Wait() }()
+
+	var err error
+	select {
+	case err = <-ended: // a slot failed: no task is running any more
+	case <-w.ledger.Broken():
+		err = w.ledger.Err()
+	case <-ctx.Done():
+		err = w.drain(ctx, now, interrupt, ended)
+	case <-now:
+		err = w.drain(ctx, now, interrupt, ended)
+	}
+	stopFlushing()
+	return errors.Join(err, w.close(ctx))
+}
+
+// close gives back what is unsettled, makes sure of the rest, and ends the
+// subscription.
+func (w *Worker) close(ctx context.Context) error {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+	defer cancel()
+	w.flush(end)
+	if err := w.consumer.Close(end); err != nil {
+		return fmt.Errorf("end the subscription: %w", err)
+	}
+	return nil
+}
