@@ -9,6 +9,7 @@ import (
 
 	"acklab/internal/fault"
 	"acklab/internal/ledger"
+	"acklab/internal/server"
 )
 
 // The kinds of faults, as the evidence names them.
@@ -100,4 +101,37 @@ func CloseConnections() Step {
 // Age lets time pass, for what is young is not like what is old.
 func Age(d time.Duration) Step {
 	return Step{fmt.Sprintf("wait until the queue is %s old", d), func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
+}
+
+// leaderless is the measure of MendQueue: 1 when the queue had no leader.
+const leaderless = "queue_without_leader"
+
+// leaderWithin is how long a restarted quorum queue may look for its leader;
+// one that finds it does so in well under a second.
+const leaderWithin = 10 * time.Second
+
+// MendQueue looks whether the trial's queue answers after a restart of its
+// server. One that has no leader never will (its log is there, but nobody is
+// registered to read it), so the only way on is taken: it is deleted and
+// declared again.
+func MendQueue() Step {
+	return Step{"delete the queue if it has no leader any more, and declare it again", func(ctx context.Context, t *Trial) error {
+		look, cancel := context.WithTimeout(ctx, leaderWithin)
+		defer cancel()
+		rabbit, ok := t.server.(*server.Rabbit)
+		if !ok {
+			return fmt.Errorf("mend the queue: %s has no queue leaders", t.server.Name())
+		}
+		_, err := rabbit.Queue(look, t.queue)
+		if err == nil {
+			return t.Measure(leaderless, 0)
+		}
+		if err := rabbit.DeleteQueue(ctx, t.queue); err != nil {
+			return err
+		}
+		if err := t.Measure(leaderless, 1); err != nil {
+			return err
+		}
+		return t.client.Declare(ctx, t.queue)
+	}}
 }

@@ -14,7 +14,8 @@ var queueHolderKilled = &Experiment{
 	Varies:   "who is killed: the application or the server; what the server writes to disk; the age of a quorum queue",
 	Threats: []string{
 		"SIGKILL is not a power cut: what the server had written is in the page cache and survives; what fsync is for is not shown here",
-		"a young queue is not an old one: its age is a setting",
+		"a young queue is not an old one: its age is a setting; a young classic queue, too, is forgotten in some restarts (6 of 57 measured " +
+			"with RabbitMQ 3.10.8), which is a race without a bound, so it has no cell",
 		"a first boot is not a restart: the server comes back on the same folder and port, and is probed before a worker takes what is left",
 	},
 	Suites: []Suite{Smoke, Quick},
@@ -41,7 +42,7 @@ func holderCells(sys System, suite Suite) []Cell {
 			applicationKilled(sys), serverKilled(sys, Setting{"queue_age": "new"}, holderLoad), serverKilled(sys, Setting{"queue_age": "3s"}, 0),
 		}
 	}
-	return []Cell{applicationKilled(sys), serverKilled(sys, Setting{}, 0)}
+	return []Cell{applicationKilled(sys), serverKilled(sys, Setting{"queue_age": "3s"}, 0)}
 }
 
 func holderCell(sys System) Cell {
@@ -102,11 +103,19 @@ func serverKilled(sys System, more Setting, lost int) Cell {
 	if more["queue_age"] == "3s" {
 		c.Steps = append(c.Steps, Age(3*time.Second))
 	}
-	c.Steps = append(c.Steps, Publish(holderJob), KillServer(), StartWorker("worker", holderHands()), AwaitConsuming("worker"))
+	c.Steps = append(c.Steps, Publish(holderJob), KillServer())
+	if more["queue_age"] == "new" {
+		c.Steps = append(c.Steps, MendQueue())
+		c.Measures = []string{leaderless}
+	}
+	c.Steps = append(c.Steps, StartWorker("worker", holderHands()), AwaitConsuming("worker"))
 	c.Expect = ledger.Expect{Faults: []string{faultRestart}, BrokerFault: true}
 	c.Control = "broker"
 	c.Clean = holderClean()
 	c.Predicted = check.Bounds{"lost": {lost, lost}, "lost_in_broker": {lost, lost}}
+	if c.Measures != nil {
+		c.Predicted[leaderless] = [2]int{1, 1}
+	}
 	c.Because = holderReason(more, lost)
 	c.Claims = map[string]check.Bounds{"A4": {"lost": {0, 0}}}
 	return c
@@ -115,7 +124,8 @@ func serverKilled(sys System, more Setting, lost int) Cell {
 func holderReason(more Setting, lost int) string {
 	switch {
 	case more["queue_age"] == "new":
-		return "a quorum queue that is killed right after its declaration forgets what it confirmed: measured with RabbitMQ 3.10.8"
+		return "a quorum queue whose node is killed within a second of its declaration has no leader afterwards, and no way to get one: " +
+			"what it had confirmed is gone with it (RabbitMQ 3.10.8)"
 	case more["persistence"] == "none":
 		return "nothing is on the server's disk"
 	case lost == 0 && more["persistence"] != "":

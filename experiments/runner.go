@@ -124,7 +124,7 @@ func (r *Runner) run(ctx context.Context, plan Plan) (report.Run, error) {
 		{book.trials(Alone, r.seed), false},
 		{append(book.trials(Waiting, r.seed), book.trials(Beside, r.seed)...), true},
 	} {
-		if err := r.stage(ctx, book, stage.jobs, stage.side); err != nil {
+		if err := errors.Join(r.stage(ctx, book, stage.jobs, stage.side), ctx.Err()); err != nil {
 			r.progress.End()
 			return report.Run{}, err
 		}
@@ -160,7 +160,7 @@ func (r *Runner) stage(ctx context.Context, book *book, jobs []trialJob, side bo
 			return nil
 		})
 	}
-	return errors.Join(group.Wait(), context.Cause(ctx))
+	return group.Wait()
 }
 
 // maxWaiting bounds how many trials are under way at once, those that wait for

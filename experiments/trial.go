@@ -94,7 +94,10 @@ func (r *Runner) prepare(_ context.Context, job trialJob) (*Trial, error) {
 		Control: job.control, Queues: []string{t.queue}, Expect: job.cell.Expect,
 	}
 	if job.control {
-		t.manifest.Expect = ledger.Expect{QueueDiesWith: job.cell.Expect.QueueDiesWith, MarksAlways: job.cell.Expect.MarksAlways}
+		t.manifest.Expect = ledger.Expect{MarksAlways: job.cell.Expect.MarksAlways}
+		if job.cell.Expect.QueueDiesWith != "" {
+			t.manifest.Expect.QueueDiesWith = cleanWorker
+		}
 	}
 	return t, nil
 }
@@ -217,6 +220,9 @@ func (t *Trial) release() {
 func (t *Trial) yield() { t.release() }
 
 func (t *Trial) resume(ctx context.Context) error { return t.acquire(ctx) }
+
+// cleanWorker is the name of the worker in the trials without a fault.
+const cleanWorker = "worker"
 
 // trialJob is one trial to be carried out.
 type trialJob struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -84,13 +85,22 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 	}
 	members := make([]any, len(queues))
 	for i, q := range queues {
-		if q == "" {
-			return errors.New("declare: empty queue name")
+		if err := checkName(q); err != nil {
+			return fmt.Errorf("declare: %w", err)
 		}
 		members[i] = q
 	}
 	if err := b.client.SAdd(ctx, allQueuesKey, members...).Err(); err != nil {
 		return b.failed("declare queues", err)
+	}
+	return nil
+}
+
+// checkName refuses what asynq does not take as a queue name; its server would
+// read from the queue "default" instead.
+func checkName(queue string) error {
+	if strings.TrimSpace(queue) == "" {
+		return fmt.Errorf("queue name %q is blank", queue)
 	}
 	return nil
 }

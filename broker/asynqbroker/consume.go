@@ -70,6 +70,11 @@ func (b *Broker) Consume(ctx context.Context, s broker.Subscription) (broker.Con
 	if err := s.Check(); err != nil {
 		return nil, fmt.Errorf("consume: %w", err)
 	}
+	for _, source := range s.Sources {
+		if err := checkName(source.Queue); err != nil {
+			return nil, fmt.Errorf("consume: %w", err)
+		}
+	}
 	if b.isClosed() {
 		return nil, fmt.Errorf("consume: %w", broker.ErrClosed)
 	}
@@ -84,6 +89,7 @@ func (b *Broker) Consume(ctx context.Context, s broker.Subscription) (broker.Con
 		c.client.Close()
 		return nil, fmt.Errorf("consume: %w", broker.ErrClosed)
 	}
+	c.begin()
 	c.watching.Go(func() { c.watch(link) })
 	if err := c.run(ctx); err != nil {
 		ended, cancel := context.WithCancel(context.Background())

@@ -89,7 +89,7 @@ func (k *desk) resolve(h *hold, err error) {
 	h.known, h.err = true, err
 	delete(k.pending, h)
 	if err != nil {
-		k.failed = append(k.failed, failure{time.Now(), fmt.Errorf("message %s: %w", h.id, err)})
+		k.failed = append(k.lately(), failure{time.Now(), fmt.Errorf("message %s: %w", h.id, err)})
 	}
 	close(h.done)
 }
@@ -156,13 +156,18 @@ func (k *desk) open() (pending []*hold, failed []error) {
 	for h := range k.pending {
 		pending = append(pending, h)
 	}
-	for len(k.failed) > 0 && time.Since(k.failed[0].at) > failureStays {
-		k.failed = k.failed[1:]
-	}
-	for _, f := range k.failed {
+	for _, f := range k.lately() {
 		failed = append(failed, f.err)
 	}
 	return pending, failed
+}
+
+// lately are the failures that still count. The lock is held.
+func (k *desk) lately() []failure {
+	for len(k.failed) > 0 && time.Since(k.failed[0].at) > failureStays {
+		k.failed = k.failed[1:]
+	}
+	return k.failed
 }
 
 // await waits until the fate of each settlement is known. It returns what

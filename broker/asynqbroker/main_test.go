@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"go.uber.org/goleak"
 
 	"acklab/broker"
 	"acklab/broker/asynqbroker"
@@ -27,7 +28,22 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := leaks(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaks gives goroutines that are on their way out a few seconds.
+func leaks() (err error) {
+	for range 5 {
+		if err = goleak.Find(); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // startRedis starts a private server that t stops; without the binary it skips.

@@ -94,8 +94,8 @@ func payloadOf(m *task.Message) ([]byte, error) {
 	switch {
 	case m == nil:
 		return nil, invalid(errors.New("no message"))
-	case strings.TrimSpace(m.Queue) == "":
-		return nil, invalid(fmt.Errorf("message %s names no queue", m.ID))
+	case checkName(m.Queue) != nil:
+		return nil, invalid(checkName(m.Queue))
 	case strings.TrimSpace(m.ID) == "" || strings.TrimSpace(m.Name) == "":
 		return nil, invalid(errors.New("asynq needs a message id and a task name"))
 	}

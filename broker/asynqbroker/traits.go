@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"acklab/broker"
+	"acklab/task"
 )
 
 // maxPrefetch bounds asynq's concurrency, which is the prefetch here.
@@ -44,6 +45,8 @@ const infoTimeout = 2 * time.Second
 // is one; but another asynq worker that shuts down puts tasks back uncounted.
 // Counts has that limit too.
 //
+// MaxPayload is of the envelope, which holds the arguments in base64.
+//
 // SurvivesKill: whether the server writes an append-only file. That covers the
 // death of the process; of the machine only with appendfsync always.
 func (b *Broker) Traits() broker.Traits {
@@ -66,6 +69,7 @@ func (b *Broker) Traits() broker.Traits {
 		Priority:     broker.Absent,
 		DeadLetters:  broker.Native,
 		MaxPrefetch:  maxPrefetch,
+		MaxPayload:   task.MaxSize,
 		SeesUnacked:  true,
 	}
 }

@@ -27,10 +27,10 @@ func (b *Broker) connect(ctx context.Context) (*redis.Conn, error) {
 	return link, nil
 }
 
-// watch tells when sessions begin and end: a session is the life of link.
+// watch tells when the session that has begun ends, and when others begin and
+// end: a session is the life of link.
 func (c *Consumer) watch(link *redis.Conn) {
-	for link != nil {
-		c.begin()
+	for {
 		err := c.attend(link)
 		link.Close()
 		if c.life.Err() != nil {
@@ -39,7 +39,10 @@ func (c *Consumer) watch(link *redis.Conn) {
 		session := int(c.session.Load())
 		c.broker.opts.Tell(broker.Event{Kind: broker.Lost, Session: session, Err: err})
 		c.broker.opts.Logger().Warn("connection to redis lost", "broker", c.broker.address.String(), "session", session, "err", err)
-		link = c.reconnect()
+		if link = c.reconnect(); link == nil {
+			return
+		}
+		c.begin()
 	}
 }
 

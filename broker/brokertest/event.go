@@ -1,6 +1,8 @@
 package brokertest
 
 import (
+	"time"
+
 	"acklab/broker"
 )
 
@@ -8,6 +10,7 @@ func eventTests() []test {
 	return []test{
 		{"an observer is told of the session and of each arrival before it is received", nil, observed},
 		{"an observer is told of a publish that came back", []need{needRefusal}, observedReturn},
+		{"a delivery has a lease only where there are leases", nil, leaseTold},
 		{"an observer is told what stop gives back", []need{needView}, observedGiveBack},
 	}
 }
@@ -68,4 +71,20 @@ func observedGiveBack(p *probe) {
 	p.stop(c)
 	p.untilView(q, View{Ready: 3, Unacked: 1})
 	p.until("three deliveries are reported as given back", func() bool { return r.count(broker.GivenBack) == 3 })
+}
+
+func leaseTold(p *probe) {
+	b := p.open()
+	q := p.queue(b)
+	p.put(b, q, 1)
+	c := p.consume(b, q, 1)
+	d := p.receive(c)
+	if p.traits.Returns == broker.OnLease && !d.Lease.After(time.Now()) {
+		p.Errorf("a fresh delivery has a lease until %v", d.Lease)
+	}
+	if p.traits.Returns != broker.OnLease && !d.Lease.IsZero() {
+		p.Errorf("a delivery has a lease until %v; traits say Returns=%s", d.Lease, p.traits.Returns)
+	}
+	p.ack(d)
+	p.flush(c)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"acklab/broker"
-	"acklab/task"
 )
 
 func unsureTests() []test {
@@ -71,50 +70,6 @@ func cutTests() []test {
 	return []test{
 		{"a connection that breaks while publishing leaves no false word, 50 times", []need{needProxy, needConfirms}, cutWhilePublishing},
 	}
-}
-
-// fates is what Publish said about each message of a load.
-type fates struct {
-	mu        sync.Mutex
-	msgs      []*task.Message
-	errs      []error
-	confirmed int
-}
-
-func (f *fates) add(msgs []*task.Message, errs []error) (confirmed int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.msgs = append(f.msgs, msgs...)
-	f.errs = append(f.errs, errs...)
-	for _, err := range errs {
-		if err == nil {
-			f.confirmed++
-		}
-	}
-	return f.confirmed
-}
-
-// check compares all fates with the census of the queue.
-func (f *fates) check(p *probe, b broker.Broker, queue string) {
-	p.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	held := p.census(b, queue)
-	known := map[string]bool{}
-	unsure := 0
-	for i, m := range f.msgs {
-		p.checkFate(f.errs[i], m, held)
-		known[m.ID] = true
-		if errors.Is(f.errs[i], broker.ErrUnsure) {
-			unsure++
-		}
-	}
-	for id := range held {
-		if !known[id] {
-			p.Errorf("message %s is held and nobody published it: unexpected", id)
-		}
-	}
-	p.Logf("%d messages: %d confirmed, %d unsure, %d refused, %d held", len(f.msgs), f.confirmed, unsure, len(f.msgs)-f.confirmed-unsure, len(held))
 }
 
 // cutWhilePublishing breaks the connection of a publisher, a new one each

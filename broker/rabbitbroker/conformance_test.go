@@ -62,16 +62,6 @@ func harnessed(t testing.TB, r *server.Rabbit, queueType string) *brokertest.Ser
 	}
 }
 
-// settleYoungQueues has the node write down which quorum queues it has. It
-// keeps that in dets tables, which reach the disk seconds later: killed
-// sooner, it starts the queue without its log and without a leader.
-func settleYoungQueues(ctx context.Context, t testing.TB, r *server.Rabbit) {
-	t.Helper()
-	if out, err := r.Eval(ctx, "lists:foreach(fun dets:sync/1, dets:all())"); err != nil {
-		t.Errorf("write down the quorum queues: %s %v", out, err)
-	}
-}
-
 // putRaw is a publish by the bare client.
 func putRaw(rawURL, queue string, body []byte) error {
 	conn, err := amqp.Dial(rawURL)

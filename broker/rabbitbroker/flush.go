@@ -12,10 +12,11 @@ import (
 type settlements struct {
 	handed, flushed []uint64
 	fence           []bool // the source is a quorum queue
+	rounds          int    // barriers so far
 }
 
 func newSettlements(sources int, quorum bool) settlements {
-	l := settlements{make([]uint64, sources), make([]uint64, sources), make([]bool, sources)}
+	l := settlements{handed: make([]uint64, sources), flushed: make([]uint64, sources), fence: make([]bool, sources)}
 	for i := range l.fence {
 		l.fence[i] = quorum
 	}
@@ -118,6 +119,7 @@ func (s *session) sweep(handed []uint64) error {
 	if err != nil {
 		return unsure(fmt.Sprintf("flush of session %d", s.number), err)
 	}
+	s.ledger.rounds++
 	copy(s.ledger.flushed, handed)
 	return nil
 }

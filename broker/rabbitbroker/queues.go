@@ -29,7 +29,7 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 		}
 	}
 	for _, q := range queues {
-		for _, name := range []string{q, q + deadSuffix} {
+		for _, name := range []string{q + deadSuffix, q} {
 			err := b.control.ask(ctx, func(ch *amqp.Channel) error {
 				_, err := ch.QueueDeclare(name, true, false, false, false, b.queueArguments())
 				return err

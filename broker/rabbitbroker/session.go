@@ -199,7 +199,8 @@ func (s *session) resubscribe(i int, why error) {
 // pump brings the deliveries of one AMQP consumer into the inbox.
 func (s *session) pump(st stream) {
 	queue := s.c.sub.Sources[st.source].Queue
-	for raw := range st.deliveries {
+	var raw amqp.Delivery // one for all: a delivery in hand keeps only parts of it
+	for raw = range st.deliveries {
 		d := s.delivery(&raw, st.source, queue)
 		s.mu.Lock()
 		ended := s.ended
@@ -218,7 +219,7 @@ func (s *session) pump(st stream) {
 func (s *session) delivery(raw *amqp.Delivery, source int, queue string) *broker.Delivery {
 	d := &broker.Delivery{Queue: queue, Session: s.number, Seen: broker.SeenFirst}
 	d.Message, d.Malformed = decode(raw, queue)
-	d.Settler = &hold{s: s, tag: raw.DeliveryTag, source: source, raw: raw}
+	d.Settler = &hold{s: s, tag: raw.DeliveryTag, source: source, kept: keep(raw, d.Malformed)}
 	if raw.Redelivered {
 		d.Seen = broker.SeenAgain
 	}

@@ -15,7 +15,7 @@ type hold struct {
 	s      *session
 	tag    uint64
 	source int
-	raw    *amqp.Delivery
+	kept   kept
 }
 
 // Ack writes basic.ack. It does not wait and does not look at ctx.

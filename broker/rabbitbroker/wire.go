@@ -150,16 +150,6 @@ func decode(raw *amqp.Delivery, queue string) (*task.Message, error) {
 	return m, err
 }
 
-// republishing is the delivery as a new publish with the same properties.
-func republishing(raw *amqp.Delivery) amqp.Publishing {
-	return amqp.Publishing{
-		Headers: raw.Headers, ContentType: raw.ContentType, ContentEncoding: raw.ContentEncoding,
-		DeliveryMode: amqp.Persistent, Priority: raw.Priority, CorrelationId: raw.CorrelationId,
-		ReplyTo: raw.ReplyTo, MessageId: raw.MessageId, Timestamp: raw.Timestamp,
-		Type: raw.Type, AppId: raw.AppId, Body: raw.Body,
-	}
-}
-
 // deliveryCount reads x-delivery-count, which quorum queues set to the number
 // of earlier deliveries.
 func deliveryCount(raw *amqp.Delivery) (earlier int, ok bool) {

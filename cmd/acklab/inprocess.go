@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"acklab/broker"
-	"acklab/broker/memorybroker"
 	"acklab/experiments"
+	"acklab/internal/connect"
 	"acklab/producer"
 	"acklab/worker"
 )
@@ -47,7 +47,11 @@ func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, h
 	cfg := hands.config(p)
 	cfg.Sources = []broker.Source{{Queue: load.Options.Queue}}
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
-		queue = keptOpen{p.plant.Wrap(memorybroker.New(p.plant.Options(opts)))}
+		b, err := connect.Open(ctx, "memory://", p.plant.Options(opts))
+		if err != nil {
+			return nil, err
+		}
+		queue = keptOpen{p.plant.Wrap(b)}
 		return queue, fill(ctx, p, queue, load)
 	}
 	w, err := worker.New(cfg)

@@ -94,7 +94,9 @@ func runWorker(parent context.Context, flags *processFlags, own *workerFlags) (e
 	defer func() { err = errors.Join(err, p.close()) }()
 	cfg := own.config(p)
 	cfg.Sources = sources
-	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) { return flags.connect(ctx, p, opts) }
+	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
+		return flags.connect(ctx, p, opts)
+	}
 	w, err := worker.New(cfg)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (b Bounds) checkSums() []error {
 	var errs []error
 	for _, sum := range slices.Sorted(maps.Keys(parts)) {
 		total, ok := b[sum]
-		if !ok {
+		if !ok || total[0] > total[1] {
 			continue
 		}
 		lo, hi := 0, 0

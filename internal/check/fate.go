@@ -25,22 +25,23 @@ const (
 // Cause says where a lost task was lost.
 type Cause string
 
-// The causes of a loss.
+// The causes of a loss, the first that applies.
 const (
-	AfterAck    Cause = "after-ack"   // the broker had been told to forget it
-	InBroker    Cause = "in-broker"   // the broker itself was broken on purpose
+	AfterAck    Cause = "after-ack"   // the broker had been told to forget every message of it
+	InBroker    Cause = "in-broker"   // the broker itself was broken on purpose, or died with its process
 	Unexplained Cause = "unexplained" // neither: always a surprise
 )
 
 // Condition is what a task was for the victim at the moment it died.
 type Condition string
 
-// The conditions. A task that the victim had settled before is none of them.
+// The conditions. A task that the victim had settled and run, or had given
+// back, is none of them.
 const (
-	Running    Condition = "running"    // accepted by a slot, not yet settled and finished
-	Prefetched Condition = "prefetched" // received, no slot had taken it
-	Waiting    Condition = "waiting"    // confirmed, never received by the victim, not done elsewhere
-	Untouched  Condition = ""           // there was no victim, or it was done before
+	Running    Condition = "running"    // the checkpoint's task; or accepted by a slot, not yet both settled and over
+	Prefetched Condition = "prefetched" // received, no slot had taken it, not given back or dropped
+	Waiting    Condition = "waiting"    // confirmed, never received by the victim, not over elsewhere
+	Untouched  Condition = ""           // there was no victim, or none of the others applies
 )
 
 // Fate is all that the ledgers and the census say about one task.
@@ -57,7 +58,8 @@ type Fate struct {
 	Leftover    int       `json:"leftover,omitempty"` // messages still held though the task has ended
 	ResultLost  bool      `json:"result_lost,omitempty"`
 	// BackAfter is the time from the victim's death to the moment another
-	// process received the task, in seconds; negative: it did not come back.
+	// process received what the victim had held (running or prefetched), in
+	// seconds; -1: it did not come back, or the victim did not hold it.
 	BackAfter float64 `json:"back_after"`
 }
 

@@ -19,7 +19,7 @@ func UpperBound95(k, n int) float64 {
 		return -math.Expm1(math.Log(0.05) / float64(n))
 	}
 	lo, hi := float64(k)/float64(n), 1.0
-	for range 100 {
+	for range 64 {
 		mid := (lo + hi) / 2
 		if atMost(k, n, mid) > 0.05 {
 			lo = mid

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -12,7 +13,9 @@ import (
 // late, the rule asks for more than one.
 func (h *history) lies() {
 	for _, b := range h.books {
-		h.deadSessions(b)
+		if !h.trial.Expect.LeaseBound {
+			h.deadSessions(b)
+		}
 		h.outOfNothing(b)
 	}
 	marks := h.trial.Expect.MarksAlways && !h.trial.Expect.BrokerFault
@@ -32,61 +35,56 @@ func (h *history) lies() {
 
 // deadSessions: a settlement that was begun after its session was lost must
 // have been refused as stale. The line before it (ack-sending, requeuing,
-// rejecting) decides when it was begun: the one after it may be late. The same
-// for a flush of a dead session that vouches for what was handed over after
-// the session's end.
+// rejecting) decides when it was begun: the one after it may be late. An acked
+// line is no witness: it names one session and a line up to which it vouches,
+// and what it vouches for may be of several sessions.
 func (h *history) deadSessions(b *book) {
 	type delivery struct {
 		message string
 		session int
 	}
-	lost := map[int]int64{}
+	lost := map[int]bool{}
 	late := map[delivery]bool{}
 	for i := range b.lines {
 		e := event{b, &b.lines[i]}
 		d := delivery{e.Message, e.Session}
 		switch e.Event {
 		case ledger.Lost:
-			if e.Session != 0 && lost[e.Session] == 0 {
-				lost[e.Session] = e.Seq
-			}
+			lost[e.Session] = e.Session != 0
 		case ledger.AckSending, ledger.Requeuing, ledger.Rejecting:
-			late[d] = lost[e.Session] != 0
+			late[d] = lost[e.Session]
 		case ledger.StaleAck, ledger.AckUnsure:
 			delete(late, d)
 		case ledger.AckSent, ledger.Requeued, ledger.Rejected:
 			if late[d] {
 				h.broken.like("a settlement was honoured for a session that was lost before it began", fmt.Sprintf("%s of message %s, %s", e.Event, e.Message, e.where()))
 			}
-		case ledger.Acked:
-			if at := lost[e.Session]; at != 0 && e.Upto > at {
-				h.broken.like("a flush vouched for a session that was lost before it began", e.where())
-			}
 		}
 	}
 }
 
 // outOfNothing: a handler that began without a delivery, or ended without
-// having begun. Both stand in one file, in the order of the program.
+// having begun, or a delivery that slots took more often than it had come. Each
+// stands in one file, in the order of the program: a delivery is written down
+// before a slot can take it.
 func (h *history) outOfNothing(b *book) {
-	had, starts, ends := map[string]bool{}, map[string]int{}, map[string]int{}
+	came, taken, starts, ends := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 	for i := range b.lines {
 		e := event{b, &b.lines[i]}
-		id := e.Message
-		if id == "" {
-			id = e.Task
-		}
+		id := cmp.Or(e.Message, e.Task)
 		switch e.Event {
-		case ledger.Received, ledger.Accepted:
-			had[id] = true
+		case ledger.Received:
+			came[id]++
+		case ledger.Accepted:
+			if taken[id]++; came[id] > 0 && taken[id] > came[id] {
+				h.broken.like("a delivery was handed out more than once", e.where())
+			}
 		case ledger.Started:
-			starts[id]++
-			if !had[id] {
+			if starts[id]++; came[id]+taken[id] == 0 {
 				h.broken.like("a handler began without a delivery", e.where())
 			}
 		case ledger.Finished:
-			ends[id]++
-			if ends[id] > starts[id] {
+			if ends[id]++; ends[id] > starts[id] {
 				h.broken.like("a handler finished without having begun", e.where())
 			}
 		}

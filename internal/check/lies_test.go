@@ -47,19 +47,31 @@ func TestALieIsFoundAndWhatOnlyLooksLikeOneIsNot(t *testing.T) {
 			lose(b)
 			b.does("worker", "t0", "m0", ledger.AckSending, ledger.AckUnsure)
 		}, "", false},
-		{"a flush that vouches for later than its session lived", func(b *bench) {
-			begin(b)
-			lose(b)
-			b.does("worker", "t0", "m0", ledger.AckSending, ledger.StaleAck)
-			b.write("worker", ledger.Line{Event: ledger.Acked, Session: 1, Upto: int64(len(b.lines["worker"]))})
-		}, "a flush vouched for a session", false},
 		{"a flush that was overtaken by the loss", func(b *bench) {
 			begin(b)
-			b.does("worker", "t0", "m0", ledger.AckSending, ledger.AckSent)
-			upto := int64(len(b.lines["worker"]))
+			b.does("worker", "t0", "m0", ledger.AckSending)
 			lose(b)
-			b.write("worker", ledger.Line{Event: ledger.Acked, Session: 1, Upto: upto})
+			b.does("worker", "t0", "m0", ledger.AckSent)
+			b.write("worker", ledger.Line{Event: ledger.Acked, Session: 1, Upto: int64(len(b.lines["worker"]))})
 		}, "", false},
+		{"an acknowledgement after the session where deliveries live by their lease", func(b *bench) {
+			b.trial.Expect.LeaseBound = true
+			begin(b)
+			lose(b)
+			b.does("worker", "t0", "m0", ledger.AckSending, ledger.AckSent)
+		}, "", false},
+		{"an acknowledgement in the session after", func(b *bench) {
+			begin(b)
+			lose(b)
+			b.write("worker", ledger.Line{Event: ledger.Received, Task: "t0", Message: "m0", Session: 2, Seen: "again"})
+			for _, e := range []ledger.Event{ledger.AckSending, ledger.AckSent} {
+				b.write("worker", ledger.Line{Event: e, Task: "t0", Message: "m0", Session: 2})
+			}
+		}, "", false},
+		{"one delivery in two slots", func(b *bench) {
+			begin(b)
+			b.does("worker", "t0", "m0", ledger.Accepted)
+		}, "a delivery was handed out more than once", false},
 		{"two first deliveries", func(b *bench) {
 			marks(b)
 			begin(b)

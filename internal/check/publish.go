@@ -54,8 +54,8 @@ func (p *publishing) status() status {
 func (h *history) publishers() {
 	for _, r := range h.order {
 		for _, l := range r.letters {
-			for b, p := range l.publish {
-				if p.confirmed+p.unsure+p.refused > p.attempted {
+			for _, b := range h.books {
+				if p := l.publish[b]; p != nil && p.confirmed+p.unsure+p.refused > p.attempted {
 					h.unsure.like("a publish has more outcomes than attempts", l.id+" by "+b.proc.Name)
 				}
 			}

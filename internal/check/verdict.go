@@ -13,7 +13,10 @@ type ClaimCell struct {
 	Setting map[string]string
 	Bounds  Bounds
 	Trials  []Result
-	Outcome string // against the cell's own prediction; NotRun: the cell is left out
+	// Outcome is against the cell's own prediction. NotRun leaves the cell
+	// out, and so does Doubtful when no trial of its own is: then it is the
+	// cell as a whole that does not count.
+	Outcome string
 }
 
 // The verdicts on a claim. NotRun is the fourth.
@@ -86,6 +89,11 @@ func notRun(claim string, cells []ClaimCell) string {
 			}
 		}
 	}
+	for _, c := range cells {
+		if c.doubtful() {
+			return fmt.Sprintf("no trial of %s counts: the cells themselves are in doubt", plural(len(cells), "cell"))
+		}
+	}
 	return fmt.Sprintf("none of %s was run", plural(len(cells), "cell"))
 }
 
@@ -100,7 +108,7 @@ func decide(c ClaimCell) decision {
 	for k, v := range c.Setting {
 		d.keys[k] = v
 	}
-	if c.Outcome == NotRun {
+	if c.Outcome == NotRun || c.doubtful() {
 		return d
 	}
 	for _, r := range c.Trials {
@@ -113,6 +121,12 @@ func decide(c ClaimCell) decision {
 		}
 	}
 	return d
+}
+
+// doubtful tells whether the cell as a whole is in doubt and not one of its
+// trials: when its control did not run clean, say.
+func (c ClaimCell) doubtful() bool {
+	return c.Outcome == Doubtful && !slices.ContainsFunc(c.Trials, func(r Result) bool { return len(r.Unsure) > 0 })
 }
 
 // races names the cells whose own trials disagree: in them it is a matter of

@@ -17,7 +17,8 @@ type File struct {
 	// Torn: the file ends in the middle of a line.
 	Torn bool
 	// Damage says what is wrong with the numbering or a line: a gap, a line
-	// that is no JSON, lines after closed. Empty: nothing.
+	// that is no JSON or names no event, lines after closed, another beginning
+	// than opened. Empty: nothing.
 	Damage string
 }
 
@@ -66,6 +67,8 @@ func (f *File) add(raw []byte) {
 		f.Damage = fmt.Sprintf("line %d is not a ledger line: %v", want, err)
 	case l.Seq != want:
 		f.Damage = fmt.Sprintf("line %d is numbered %d", want, l.Seq)
+	case l.Event == "":
+		f.Damage = fmt.Sprintf("line %d names no event", want)
 	case f.Closed():
 		f.Damage = fmt.Sprintf("line %d comes after closed", want)
 	default:

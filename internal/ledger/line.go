@@ -44,7 +44,7 @@ func (l *Line) append(buf []byte) []byte {
 	buf = l.Wall.AppendFormat(buf, time.RFC3339Nano)
 	buf = append(buf, `","mono":`...)
 	buf = strconv.AppendInt(buf, l.Mono, 10)
-	buf = appendString(buf, "event", string(l.Event))
+	buf = appendQuoted(appendKey(buf, "event"), string(l.Event))
 	buf = appendString(buf, "task", l.Task)
 	buf = appendString(buf, "msg", l.Message)
 	buf = appendString(buf, "name", l.Name)
@@ -86,7 +86,10 @@ func appendString(buf []byte, key, v string) []byte {
 	if v == "" {
 		return buf
 	}
-	buf = appendKey(buf, key)
+	return appendQuoted(appendKey(buf, key), v)
+}
+
+func appendQuoted(buf []byte, v string) []byte {
 	for i := range len(v) {
 		if c := v[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			return append(buf, marshal(v)...)

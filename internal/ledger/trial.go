@@ -52,4 +52,7 @@ type Expect struct {
 	QueueDiesWith string `json:"queue_dies_with,omitempty"`
 	// MarksAlways: the broker marks every redelivery and nothing else.
 	MarksAlways bool `json:"marks_always,omitempty"`
+	// LeaseBound: a delivery ends with its lease and not with its session, so
+	// that it may be settled after its session was lost.
+	LeaseBound bool `json:"lease_bound,omitempty"`
 }

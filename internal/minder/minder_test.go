@@ -466,7 +466,9 @@ func TestAFullStandardInputDoesNotBlockOthers(t *testing.T) {
 func TestFreezeStopsEveryThread(t *testing.T) {
 	t.Parallel()
 	m := start(t)
-	p := run(t, m, minder.Spec{Argv: []string{must(os.Executable()), "minder"}, Stdin: true}) // a program with threads
+	p := run(t, m, minder.Spec{ // a program with threads
+		Argv: []string{must(os.Executable()), "minder"}, Env: []string{"TMPDIR=" + m.Root()}, Stdin: true,
+	})
 	if err := p.Freeze(t.Context()); err != nil {
 		t.Fatal(err)
 	}

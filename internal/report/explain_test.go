@@ -59,17 +59,20 @@ func lives() []life {
 			})
 		}},
 		{"stranded", check.Stranded, func(t *testing.T) (ledger.Trial, map[string]ledger.File) {
-			return crashTrial(t, "asynq", "late", "held-unacked", 2, func(p *tape) {
+			return crashTrial(t, "asynq", "late", "started", 2, func(p *tape) {
 				p.does("victim", "task-a", ledger.Received, ledger.Accepted, ledger.Started)
-				p.crash("victim", "task-a", "held-unacked")
-			}, nothing)
+				p.crash("victim", "task-a", "started")
+			}, func(p *tape) {
+				p.held = []ledger.Line{{Task: "task-a", State: "unacked"}}
+			})
 		}},
 		{"dead", check.Dead, func(t *testing.T) (ledger.Trial, map[string]ledger.File) {
-			return crashTrial(t, "rabbitmq", "late", "held-dead", 2, func(p *tape) {
+			return crashTrial(t, "rabbitmq", "late", "started", 2, func(p *tape) {
 				p.does("victim", "task-a", ledger.Received, ledger.Accepted, ledger.Started)
-				p.crash("victim", "task-a", "held-dead")
+				p.crash("victim", "task-a", "started")
 			}, func(p *tape) {
 				p.does("survivor", "task-a", ledger.Received, ledger.Accepted, ledger.Rejecting, ledger.Rejected)
+				p.held = []ledger.Line{{Task: "task-a", State: "dead"}}
 			})
 		}},
 		{"recovered", check.Recovered, func(t *testing.T) (ledger.Trial, map[string]ledger.File) {

@@ -2,7 +2,6 @@ package report_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ type tape struct {
 	trial ledger.Trial
 	files map[string]ledger.File
 	now   int64
+	held  []ledger.Line // what the census will find
 }
 
 func newTape(t *testing.T, system, ack, point string) *tape {
@@ -140,10 +140,6 @@ func crashTrial(t *testing.T, system, ack, point string, n int, victim func(p *t
 		p.say("survivor", ledger.Line{Event: ledger.Acked, Session: 1, Upto: int64(len(p.files["survivor.jsonl"].Lines))})
 	}
 	after(p)
-	var held []ledger.Line
-	if strings.HasPrefix(point, "held-") {
-		held = append(held, ledger.Line{Task: "task-a", State: strings.TrimPrefix(point, "held-")})
-	}
 	p.stop("survivor")
-	return p.census(held...)
+	return p.census(p.held...)
 }

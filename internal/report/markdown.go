@@ -14,7 +14,7 @@ func markdown(run Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Run of %s\n\n", when(run))
 	for _, s := range sentences(run) {
-		fmt.Fprintf(&b, "%s\n\n", s)
+		fmt.Fprintf(&b, "%s\n\n", markEscape(s))
 	}
 	markVerdicts(&b, run)
 	b.WriteString("## The answer\n\n```text\n" + AnswerTable(run) + "```\n\n")
@@ -40,14 +40,14 @@ func markVerdicts(b *strings.Builder, run Run) {
 }
 
 func markExperiment(b *strings.Builder, e *Experiment) {
-	fmt.Fprintf(b, "## %s\n\n", e.Name)
+	fmt.Fprintf(b, "## %s\n\n", markEscape(e.Name))
 	if e.Question != "" {
-		fmt.Fprintf(b, "**Question:** %s\n\n", e.Question)
+		fmt.Fprintf(b, "**Question:** %s\n\n", markEscape(e.Question))
 	}
 	if len(e.Claims) > 0 {
-		fmt.Fprintf(b, "**Claims:** %s\n\n", strings.Join(e.Claims, ", "))
+		fmt.Fprintf(b, "**Claims:** %s\n\n", markEscape(strings.Join(e.Claims, ", ")))
 	}
-	fmt.Fprintf(b, "**Varied:** %s\n\n", varied(e))
+	fmt.Fprintf(b, "**Varied:** %s\n\n", markEscape(varied(e)))
 	var rows [][]string
 	for i := range e.Cells {
 		c := &e.Cells[i]
@@ -161,7 +161,7 @@ func markReasons(b *strings.Builder, e *Experiment) {
 	var lines []string
 	for _, c := range e.Cells {
 		for _, count := range slices.Sorted(maps.Keys(c.Reasons)) {
-			line := fmt.Sprintf("- %s %s: %s\n", count, bounds(c.Predicted[count]), c.Reasons[count])
+			line := fmt.Sprintf("- %s %s: %s\n", markEscape(count), bounds(c.Predicted[count]), markEscape(c.Reasons[count]))
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
 			}
@@ -206,7 +206,7 @@ func markTable(b *strings.Builder, head []string, rows [][]string) {
 	b.WriteByte('\n')
 }
 
-// markEscape keeps a text inside its table cell and out of HTML.
+// markEscape keeps a text on its line, inside its table cell and out of HTML.
 func markEscape(s string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", "<", "&lt;", ">", "&gt;").Replace(s)
 }

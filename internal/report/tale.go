@@ -23,7 +23,7 @@ func (s *story) words(e entry, later []entry, h *holding) string {
 	case ledger.GivenBack:
 		return "gave it back before a slot took it"
 	case ledger.Accepted:
-		if next := nextOf(e, later); next != nil && (next.Event == ledger.Started || next.Event == ledger.AckSending) {
+		if next := nextOf(e, later); next != nil && (next.Event == ledger.Started || next.Event == ledger.AckSending || next.Event == ledger.Rejecting) {
 			return ""
 		}
 		return "a slot took it"
@@ -51,7 +51,7 @@ func (s *story) words(e entry, later []entry, h *holding) string {
 	case ledger.Checkpoint, ledger.CensusClosed:
 		return ""
 	}
-	return s.handlerWords(e)
+	return s.handlerWords(e, later)
 }
 
 func (s *story) publishWords(e entry) string {
@@ -108,7 +108,7 @@ func (s *story) heldWords(e entry) string {
 	return fmt.Sprintf("took the census of all that %s still held: this task was there, %s", s.broker, orElse(state, e.State))
 }
 
-func (s *story) handlerWords(e entry) string {
+func (s *story) handlerWords(e entry, later []entry) string {
 	switch e.Event {
 	case ledger.Started:
 		return "its handler began"
@@ -122,10 +122,16 @@ func (s *story) handlerWords(e entry) string {
 	case ledger.Interrupted:
 		return "its handler was stopped by the worker's shutdown"
 	case ledger.Requeuing:
+		if next := nextOf(e, later); next != nil && next.Event == ledger.Requeued {
+			return ""
+		}
 		return "was about to give it back to the queue"
 	case ledger.Requeued:
 		return "gave it back to the queue"
 	case ledger.Rejecting:
+		if next := nextOf(e, later); next != nil && next.Event == ledger.Rejected {
+			return ""
+		}
 		return "was about to park it in the dead letters" + because(e.Reason)
 	case ledger.Rejected:
 		return "parked it in the dead letters" + because(e.Reason)
@@ -252,7 +258,11 @@ func (s *story) whyFinished() string {
 func (s *story) whyLost() string {
 	switch s.fate.Cause {
 	case check.AfterAck:
-		return fmt.Sprintf("nobody has it any more. %s had been told to forget it (%s acknowledgement) before its handler had run to the end, and the worker that had it died.", s.broker, s.ackName())
+		died := ""
+		if s.did(ledger.ProcessEnded) {
+			died = ", and the worker that had it died"
+		}
+		return fmt.Sprintf("nobody has it any more. %s had been told to forget it (%s acknowledgement) before its handler had run to the end%s.", s.broker, s.ackName(), died)
 	case check.InBroker:
 		return fmt.Sprintf("nobody has it any more. No worker had acknowledged it; %s itself was broken on purpose and did not keep it.", s.broker)
 	default:

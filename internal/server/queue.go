@@ -54,27 +54,3 @@ func (r *Rabbit) DeleteQueue(ctx context.Context, name string) error {
 	}
 	return nil
 }
-
-// CloseConnections implements Server. The clients are told 320 CONNECTION_FORCED
-// with the reason. It returns when the server's side of every one has ended, and
-// fails when some have not within 5 seconds.
-func (r *Rabbit) CloseConnections(ctx context.Context, reason string) (int, error) {
-	const order = `Pids = rabbit_networking:connections(), Reason = %s, ` +
-		`Refs = [begin Ref = erlang:monitor(process, Pid), rabbit_networking:close_connection(Pid, Reason), Ref end || Pid <- Pids], ` +
-		`Limit = erlang:monotonic_time(millisecond) + 5000, ` +
-		`Gone = [Ref || Ref <- Refs, receive {'DOWN', Ref, process, _, _} -> true ` +
-		`after max(0, Limit - erlang:monotonic_time(millisecond)) -> false end], ` +
-		`{length(Pids), length(Gone)}`
-	answer, err := r.Eval(ctx, fmt.Sprintf(order, erlangString(reason)))
-	if err != nil {
-		return 0, fmt.Errorf("close connections: %w", err)
-	}
-	var asked, gone int
-	if _, err := fmt.Sscanf(answer, "{%d,%d}", &asked, &gone); err != nil {
-		return 0, fmt.Errorf("close connections of rabbitmq: the server says %s", answer)
-	}
-	if gone < asked {
-		return gone, fmt.Errorf("close connections of rabbitmq: %d of %d still open after 5 s", asked-gone, asked)
-	}
-	return gone, nil
-}

@@ -37,9 +37,7 @@ type RabbitOptions struct {
 
 // Rabbit is a private RabbitMQ node with the user guest. See Server for its methods.
 //
-// Do not kill a node sooner than two seconds after declaring a quorum queue on it:
-// confirmed messages of such a young queue were all lost (measured with 3.10.8),
-// which says nothing about quorum queues in use.
+// Call Settle between declaring queues and killing the node.
 type Rabbit struct {
 	*instance
 	binary               Binary
@@ -299,8 +297,11 @@ type connection struct {
 // dial connects and makes sure that it is this node that answers.
 func (r *Rabbit) dial(ctx context.Context) (*connection, error) {
 	c := &connection{}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(ourName)
 	conn, err := amqp.DialConfig(r.URL(""), amqp.Config{
-		Heartbeat: 10 * time.Second,
+		Heartbeat:  10 * time.Second,
+		Properties: properties,
 		Dial: func(network, addr string) (net.Conn, error) {
 			socket, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 			if err != nil {

@@ -48,16 +48,26 @@ func TestRabbitKeepsPersistentMessagesThroughAKill(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	r := startRabbit(t, keep(t), RabbitOptions{})
-	_, ch := channel(t, r)
-	_, err := ch.QueueDeclare("tasks", true, false, false, false, nil)
-	do(t, "declare", err)
-	publish(t, ch, "tasks", 100)
-	do(t, "kill", r.Kill(ctx))
-	reboot(t, r)
-	v, err := r.Queue(ctx, "tasks")
-	do(t, "queue", err)
-	if v != (QueueView{Exists: true, Ready: 100}) {
-		t.Errorf("after SIGKILL: %+v, want 100 ready", v)
+	for round := range 3 {
+		for _, kind := range []string{"classic", "quorum"} {
+			_, ch := channel(t, r)
+			name := fmt.Sprint(kind, round)
+			_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{"x-queue-type": kind})
+			do(t, "declare", err)
+			publish(t, ch, name, 100)
+		}
+		do(t, "settle", r.Settle(ctx))
+		do(t, "kill", r.Kill(ctx))
+		reboot(t, r)
+	}
+	for round := range 3 {
+		for _, kind := range []string{"classic", "quorum"} {
+			v, err := r.Queue(ctx, fmt.Sprint(kind, round))
+			do(t, "queue", err)
+			if v != (QueueView{Exists: true, Ready: 100}) {
+				t.Errorf("%s queue %d, after SIGKILL: %+v, want 100 ready", kind, round, v)
+			}
+		}
 	}
 }
 
@@ -113,8 +123,11 @@ func TestRabbitClosesTheConnectionsOfItsClients(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	r := startRabbit(t, keep(t), RabbitOptions{})
-	if n, err := r.CloseConnections(ctx, "nobody is there"); n != 0 || err != nil {
-		t.Errorf("without clients: %d, %v", n, err)
+	for range 20 {
+		do(t, "probe", r.Probe(ctx)) // its connection is no client's
+		if n, err := r.CloseConnections(ctx, "nobody is there"); n != 0 || err != nil {
+			t.Errorf("without clients: %d, %v", n, err)
+		}
 	}
 	var closed []chan *amqp.Error
 	for range 3 {

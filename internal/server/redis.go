@@ -177,6 +177,7 @@ func (r *Redis) options() *redis.Options {
 // it is cancelled, and whose calls wait for as long as that.
 func (r *Redis) clientUntil(ctx context.Context) *redis.Client {
 	o := r.options()
+	o.ClientName = ourName
 	o.ContextTimeoutEnabled, o.ReadTimeout, o.WriteTimeout = false, -1, -1
 	o.Dialer = func(_ context.Context, network, addr string) (net.Conn, error) {
 		var d net.Dialer
@@ -269,22 +270,4 @@ func infoField(ctx context.Context, c *redis.Client, field string) (string, erro
 		}
 	}
 	return "", fmt.Errorf("INFO server says no %s", field)
-}
-
-// CloseConnections implements Server, with CLIENT KILL for the types normal and
-// pubsub. Replicas stay.
-func (r *Redis) CloseConnections(ctx context.Context, _ string) (int, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	c := r.clientUntil(ctx)
-	defer c.Close()
-	var closed int64
-	for _, kind := range []string{"normal", "pubsub"} {
-		n, err := c.ClientKillByFilter(ctx, "TYPE", kind, "SKIPME", "yes").Result()
-		if err != nil {
-			return int(closed), r.failed("close connections of", because(ctx, err))
-		}
-		closed += n
-	}
-	return int(closed), nil
 }

@@ -52,6 +52,10 @@ type Server interface {
 	// frozen, refuses writes, or is another one.
 	Probe(ctx context.Context) error
 
+	// Settle has the server write out what clients have declared so far, so that a kill
+	// finds queues as they are in use, not as they are at their birth. Call it
+	// between the declaration and the fault.
+	Settle(ctx context.Context) error
 	// Kill sends SIGKILL to the process group and returns when the process was
 	// reaped. ErrNotRunning: it had ended by itself.
 	Kill(ctx context.Context) error

@@ -1,0 +1,63 @@
+package asynqbroker
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAURLSaysWhereAndHow(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]address{
+		"asynq://localhost":                     {host: "localhost:6379", poll: DefaultPoll},
+		"asynq://127.0.0.1:7000/3":              {host: "127.0.0.1:7000", db: 3, poll: DefaultPoll},
+		"asynq://:pw@h:1/0?poll=1s":             {host: "h:1", password: "pw", poll: time.Second},
+		"asynq://bob:p%40%2Fw%23@[::1]:6380/1/": {host: "[::1]:6380", user: "bob", password: "p@/w#", db: 1, poll: DefaultPoll},
+	} {
+		got, err := parseURL(raw)
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", raw, got, err, want)
+		}
+	}
+	a, err := parseURL("asynqs://:pw@redis.example:6390/2")
+	if err != nil || a.tls == nil || a.tls.ServerName != "redis.example" {
+		t.Errorf("asynqs: %+v, %v; want TLS for redis.example", a, err)
+	}
+	if got := a.String(); got != "asynqs://redis.example:6390/2" {
+		t.Errorf("in words: %s", got)
+	}
+}
+
+func TestABadURLIsOneClearErrorWithoutThePassword(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"":                                      "scheme",
+		"redis://:s3cret@h:1/0":                 "scheme",
+		"asynq://":                              "no host",
+		"asynq:h:1":                             "no host",
+		"asynq://:s3cret@/0":                    "no host",
+		"asynq://:s3cret@h:1/zero":              "database",
+		"asynq://:s3cret@h:1/-1":                "database",
+		"asynq://:s3cret@h:1/0?pool=5":          "unknown option",
+		"asynq://:s3cret@h:1/0?poll=fast":       "poll",
+		"asynq://:s3cret@h:1/0?poll=0s":         "poll",
+		"asynq://:s3cret@h:1/0?poll=1s&poll=2s": "poll",
+		"asynq://:s3cret@h:1/0?%zz":             "query",
+		"asynq://:s3cret/x@h:1/0":               "cannot be read",
+		"asynq://:s3cret%zz@h:1/0":              "cannot be read",
+		"asynq://:s3cret@h:port/0":              "cannot be read",
+		"asynq://:x#s3cret@h:1/0":               "",
+		"asynq://h:1/0#s3cret":                  "fragment",
+		"asynq://bob@h:1/0":                     "password",
+	} {
+		_, err := parseURL(raw)
+		switch {
+		case err == nil:
+			t.Errorf("%s: accepted", raw)
+		case strings.Contains(err.Error(), "s3cret"):
+			t.Errorf("%s: the error holds the password: %v", raw, err)
+		case !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v; want a word on %q", raw, err, want)
+		}
+	}
+}
