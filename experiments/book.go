@@ -93,6 +93,12 @@ func (b *book) record(job trialJob, result check.Result) CellState {
 	b.done[job.cell] = append(b.done[job.cell], doneTrial{job.number, job.id(), job.seed, result})
 	state := CellState{Cell: job.cell, Done: len(b.done[job.cell]), Of: job.cell.Trials}
 	state.Outcome, state.Reason = b.outcome(job.experiment, job.cell)
+	state.Classes = map[string]int{}
+	for _, t := range b.done[job.cell] {
+		for _, f := range t.result.Fates {
+			state.Classes[string(f.Class)]++
+		}
+	}
 	return state
 }
 
@@ -108,6 +114,15 @@ func (b *book) outcome(experiment string, c *Cell) (string, string) {
 		results = append(results, t.result)
 	}
 	return check.Outcome(c.Predicted, results)
+}
+
+// interim is the report of the experiments that have a result by now.
+func (b *book) interim(started time.Time, servers map[string]string) report.Run {
+	run := b.report(started, servers)
+	run.Experiments = slices.DeleteFunc(run.Experiments, func(e report.Experiment) bool {
+		return !slices.ContainsFunc(e.Cells, func(c report.Cell) bool { return len(c.Trials) > 0 })
+	})
+	return run
 }
 
 // report makes the report of what is known by now.

@@ -28,6 +28,8 @@ func (t *Trial) inject(ctx context.Context, f fault.Fault) error {
 	if err := f.Available(); err != nil {
 		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
+	t.run.metrics.FaultActive(f.Name(), true)
+	defer t.run.metrics.FaultActive(f.Name(), false)
 	e, err := f.Inject(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Name(), err)

@@ -56,7 +56,7 @@ func NewPlan(c Choice) (Plan, error) {
 		planned := Planned{Experiment: e}
 		for _, sys := range systems {
 			for _, cell := range e.Cells(sys, suite) {
-				planned.cells = append(planned.cells, readied(cell, c.Trials))
+				planned.cells = append(planned.cells, readied(cell, suite, c.Trials))
 			}
 		}
 		plan.Experiments = append(plan.Experiments, planned)
@@ -64,8 +64,12 @@ func NewPlan(c Choice) (Plan, error) {
 	return plan, plan.lint()
 }
 
-// readied fills in what the choice decides: trials, and a missing tool.
-func readied(c Cell, trials int) *Cell {
+// readied fills in what the choice decides: trials, and a missing tool. The
+// suite smoke is content with one trial a cell.
+func readied(c Cell, suite Suite, trials int) *Cell {
+	if suite == Smoke && trials == 0 {
+		trials = 1
+	}
 	if trials > 0 {
 		c.Trials = trials
 	}

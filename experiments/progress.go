@@ -21,6 +21,8 @@ type CellState struct {
 	Control         bool // it was the cell's trial without a fault
 	Done, Of        int
 	Outcome, Reason string // by the trials that are done
+	// Classes are how many tasks of those trials ended in each class.
+	Classes map[string]int
 }
 
 type silent struct{}

@@ -34,7 +34,7 @@ const (
 )
 
 var (
-	randomJob   = Job{Count: randomLoad, Name: "sleep", Args: []any{0.002}}
+	randomJob   = Job{Count: randomLoad, Name: "sleep", Args: []any{0.01}}
 	randomClean = 100 // tasks that have begun at the latest possible kill
 )
 

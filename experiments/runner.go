@@ -17,6 +17,7 @@ import (
 	"acklab/broker"
 	"acklab/internal/check"
 	"acklab/internal/connect"
+	"acklab/internal/metrics"
 	"acklab/internal/minder"
 	"acklab/internal/report"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Progress Progress
 	// Log receives details; nil: discarded.
 	Log *slog.Logger
+	// Metrics counts what the run finds out; nil: nobody looks.
+	Metrics *metrics.Metrics
 }
 
 // Runner carries out one plan.
@@ -49,6 +52,7 @@ type Runner struct {
 	minder   *minder.Minder
 	servers  *servers
 	progress Progress
+	metrics  *metrics.Metrics
 	log      *slog.Logger
 	queues   atomic.Int64
 	fired    atomic.Int64 // times that the runner's own part of the plant did something
@@ -76,7 +80,7 @@ func newRunner(ctx context.Context, opts Options) (*Runner, error) {
 	}
 	r := &Runner{
 		self: opts.Self, dir: opts.Dir, seed: opts.Seed, minder: m, servers: newServers(m), progress: opts.Progress,
-		log: opts.Log, clients: map[string]broker.Broker{}, patience: usual,
+		log: opts.Log, metrics: opts.Metrics, clients: map[string]broker.Broker{}, patience: usual,
 	}
 	if r.dir, err = filepath.Abs(opts.Dir); err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -128,8 +132,8 @@ func (r *Runner) run(ctx context.Context, plan Plan) (report.Run, error) {
 			r.progress.End()
 			return report.Run{}, err
 		}
-		if !stage.side {
-			r.progress.Interim(book.report(started, r.servers.versions))
+		if !stage.side && len(stage.jobs) > 0 {
+			r.progress.Interim(book.interim(started, r.servers.versions))
 		}
 	}
 	r.progress.End()
@@ -156,7 +160,11 @@ func (r *Runner) stage(ctx context.Context, book *book, jobs []trialJob, side bo
 			if err != nil {
 				return fmt.Errorf("trial %s: %w", job.id(), err)
 			}
-			r.progress.Trial(job.experiment, book.record(job, result))
+			state := book.record(job, result)
+			if state.Done == state.Of && !state.Control {
+				r.metrics.CellDone(job.experiment, job.cell.System.Name, job.cell.Setting, state.Outcome, state.Classes)
+			}
+			r.progress.Trial(job.experiment, state)
 			return nil
 		})
 	}

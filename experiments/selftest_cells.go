@@ -56,7 +56,7 @@ func target(e *Experiment, name string) (*Cell, error) {
 	}
 	for _, c := range e.Cells(sys, selfTest) {
 		if matches(c.Setting, want.setting) {
-			return readied(c, 1), nil
+			return readied(c, selfTest, 1), nil
 		}
 	}
 	return nil, fmt.Errorf("experiment %s has no cell %s of %s to plant a fault in", e.Name, want.setting, want.system)

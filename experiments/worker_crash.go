@@ -65,7 +65,7 @@ func crashCell(sys System, suite Suite, ack, at, then string) Cell {
 		return inProcessCrash(c, ack, at)
 	}
 	leased(&c, sys, suite)
-	c.Steps, c.Clean = crashSteps(ack, at, then, c), crashClean(ack)
+	c.Steps, c.Clean = crashSteps(ack, at, then), crashClean(ack)
 	c.Expect = crashEvidence(sys, at)
 	c.Predicted, c.Because, c.Reasons = predictCrash(ack, at, c.Stranding)
 	c.Claims = crashClaims(ack, at)
@@ -79,7 +79,7 @@ var crashJob = Job{Count: crashLoad, Name: "sleep", Args: []any{0.005}}
 
 // crashSteps fill the queue, let the victim take its share and hold still,
 // bring the survivor, and let the victim run into its checkpoint.
-func crashSteps(ack, at, then string, c Cell) []Step {
+func crashSteps(ack, at, then string) []Step {
 	victim := crashHands(ack)
 	victim.CrashAt, victim.PauseAt = at, "fetched"
 	held := crashHeld
@@ -92,7 +92,12 @@ func crashSteps(ack, at, then string, c Cell) []Step {
 	}
 	next := "survivor"
 	if then == "survivor" {
-		steps = append(steps, StartWorker(next, crashHands(ack)), AwaitConsuming(next), Release("victim"), AwaitCrash("victim"))
+		// The survivor takes what waits and holds still until the crash, so
+		// that tasks are waiting when it comes; its window stays open for
+		// those that come back.
+		survivor := crashHands(ack)
+		survivor.PauseAt = "fetched"
+		steps = append(steps, StartWorker(next, survivor), AwaitHolding(next, "fetched", 1), Release("victim"), AwaitCrash("victim"), Release(next))
 	} else {
 		next = "restarted"
 		steps = append(steps, Release("victim"), AwaitCrash("victim"), StartWorker(next, crashHands(ack)), AwaitConsuming(next))

@@ -370,6 +370,28 @@ func TestAConsumerTellsOfTheSessionThatEndsAndTheNext(t *testing.T) {
 	wantIDs(t, b, "q", 0)
 }
 
+func TestARestartedRedisWithoutItsDataHasTheQueueListedAgain(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t, server.RedisOptions{})
+	b := open(t, r.Addr(), broker.Options{})
+	confirm(t, b, message(t, "q"))
+	if err := r.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the publisher notices", func() bool {
+		return errors.Is(b.Publish(within(t, patience), message(t, "q"))[0], broker.ErrRefused)
+	})
+	if err := r.Boot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the publisher is back", func() bool { return b.Publish(within(t, patience), message(t, "q"))[0] == nil })
+	client := r.Client()
+	defer client.Close()
+	if queues, err := asynq.NewInspectorFromRedisClient(client).Queues(); err != nil || len(queues) != 1 {
+		t.Errorf("asynq's tools see the queues %v, %v; want the one", queues, err)
+	}
+}
+
 // The rest are helpers.
 
 func subscribe(queue string, prefetch int) broker.Subscription {

@@ -190,8 +190,9 @@ func (c *Consumer) Receive(ctx context.Context) (*broker.Delivery, error) {
 
 // Stop ends the dequeues and gives back what Receive has not handed out: it is
 // in asynq's retry set, due at once, and a server of the queue, this consumer's
-// own included, forwards it within a second. It waits for Redis to have processed that, and wraps
-// ErrUnsure when it cannot know: then the leases bring the rest back.
+// own included, forwards it within a second. It waits for Redis to have
+// processed that, and wraps ErrUnsure when it cannot know: then the leases
+// bring the rest back.
 func (c *Consumer) Stop(ctx context.Context) error {
 	c.stopOnce.Do(func() {
 		close(c.stopping)
@@ -245,9 +246,9 @@ func (c *Consumer) giveBack(d *broker.Delivery) *hold {
 const cutAfter = 5 * time.Second
 
 // Close is Stop, gives back every unsettled delivery, and shuts the servers
-// down. When Redis does not answer within five seconds, or ctx
-// ends, it cuts the connections and wraps ErrUnsure: what was not given back
-// returns with its lease.
+// down. When Redis does not answer within five seconds, or ctx ends, it cuts
+// the connections and wraps ErrUnsure: what was not given back returns with its
+// lease.
 func (c *Consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		go func() {

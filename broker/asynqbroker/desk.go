@@ -73,7 +73,7 @@ func (k *desk) processed(keys []any, err error) {
 		if h == nil || h.want == unsettled {
 			continue
 		}
-		if err == nil && settlement(len(keys)) != h.want {
+		if err == nil && !h.want.by(len(keys)) {
 			err = errOtherwise
 		}
 		k.resolve(h, err)

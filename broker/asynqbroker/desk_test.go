@@ -42,6 +42,7 @@ func TestFlushKnowsOnlyWhatRedisHasAnswered(t *testing.T) {
 		want string // in the error; empty: none
 	}{
 		"the script succeeded":         {func(c *Consumer, h *hold) { c.desk.processed(keysOf(h, 5), nil) }, ""},
+		"it had a unique lock":         {func(c *Consumer, h *hold) { c.desk.processed(keysOf(h, 6), nil) }, ""},
 		"the script failed":            {func(c *Consumer, h *hold) { c.desk.processed(keysOf(h, 5), errors.New("NOT FOUND")) }, "NOT FOUND"},
 		"another script settled it":    {func(c *Consumer, h *hold) { c.desk.processed(keysOf(h, 8), nil) }, "another way"},
 		"asynq let go without a word":  {func(c *Consumer, h *hold) { c.letGo(h) }, "without a word"},

@@ -15,17 +15,30 @@ import (
 // leaseFor is what asynq takes at the dequeue and at each renewal.
 const leaseFor = 30 * time.Second
 
-// settlement is what becomes of a held task, told by the number of KEYS of the
-// script that asynq runs for it.
+// settlement is what becomes of a held task.
 type settlement int
 
-// The settlements of asynq (internal/rdb of v0.26).
 const (
-	unsettled settlement = 0
-	acked     settlement = 5 // Done
-	requeued  settlement = 8 // Retry
-	rejected  settlement = 9 // Archive
+	unsettled settlement = iota
+	acked
+	requeued
+	rejected
 )
+
+// by tells whether an asynq script with so many KEYS writes this settlement
+// (internal/rdb of v0.26): Done has 5, or 6 for a task with a unique lock;
+// MarkAsComplete, for a task with a retention, 6 or 7; Retry 8; Archive 9.
+func (s settlement) by(keys int) bool {
+	switch s {
+	case acked:
+		return keys >= 5 && keys <= 7
+	case requeued:
+		return keys == 8
+	case rejected:
+		return keys == 9
+	}
+	return false
+}
 
 // errRequeue is what a handler returns for a task that goes back.
 var errRequeue = errors.New("requeued")

@@ -2,6 +2,7 @@ package asynqbroker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -63,6 +64,7 @@ func (c *enqueueClient) send(ctx context.Context, seats ...*seat) {
 			lists = append(lists, redis.NewIntCmd(ctx, "sadd", allQueuesKey, s.queue))
 		}
 	}
+	defer c.relist(seats)
 	if len(seats) == 1 && len(lists) == 0 {
 		_ = c.Process(ctx, seats[0].cmd) // the error stays in the command
 		return
@@ -81,6 +83,18 @@ func (c *enqueueClient) send(ctx context.Context, seats ...*seat) {
 	for i, list := range lists {
 		if list.Err() == nil {
 			c.listed.Store(queues[i], struct{}{})
+		}
+	}
+}
+
+// relist has the queues listed again when the connection was lost: the server
+// may have lost them too.
+func (c *enqueueClient) relist(seats []*seat) {
+	for _, s := range seats {
+		var reply redis.Error
+		if err := s.cmd.Err(); err != nil && !errors.As(err, &reply) {
+			c.listed.Clear()
+			return
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package brokertest
 
 import (
-	"errors"
-	"sync"
-
 	"acklab/broker"
 )
 
@@ -63,29 +60,8 @@ func closeUnderLoad(p *probe) {
 	q := p.queue(direct)
 	b := p.open()
 	var all fates
-	var wait sync.WaitGroup
-	enough := make(chan struct{})
-	var once sync.Once
-	for range 8 {
-		wait.Go(func() {
-			for p.ctx.Err() == nil {
-				msgs := p.messages(q, 5)
-				errs := b.Publish(p.ctx, msgs...)
-				if all.add(msgs, errs) >= 100 {
-					once.Do(func() { close(enough) })
-				}
-				if errors.Is(errs[len(errs)-1], broker.ErrClosed) {
-					return
-				}
-			}
-		})
-	}
-	select {
-	case <-enough:
-	case <-p.soon().Done():
-		p.Error("the load confirmed too little")
-	}
+	f := p.flood(b, &all, q, 100)
 	p.closeBroker(b)
-	wait.Wait()
+	f.end()
 	all.check(p, direct, q)
 }

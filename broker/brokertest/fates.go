@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"acklab/broker"
@@ -29,6 +30,9 @@ func (f *fates) add(msgs []*task.Message, errs []error) (confirmed int) {
 	return f.confirmed
 }
 
+// count is how many messages are confirmed.
+func (f *fates) count() int { return f.add(nil, nil) }
+
 // check compares all fates with the census of the queue.
 func (f *fates) check(p *probe, b broker.Broker, queue string) {
 	p.Helper()
@@ -37,13 +41,20 @@ func (f *fates) check(p *probe, b broker.Broker, queue string) {
 	p.quiet(queue)
 	held := p.census(b, queue)
 	known := map[string]bool{}
-	unsure := 0
+	unsure, wrong := 0, 0
 	for i, m := range f.msgs {
-		p.checkFate(f.errs[i], m, held)
 		known[m.ID] = true
 		if errors.Is(f.errs[i], broker.ErrUnsure) {
 			unsure++
 		}
+		if what := judge(f.errs[i], m, held); what != "" {
+			if wrong++; wrong <= 3 {
+				p.Error(what)
+			}
+		}
+	}
+	if wrong > 3 {
+		p.Errorf("and so on: %d of %d messages have another fate than Publish said", wrong, len(f.msgs))
 	}
 	for id := range held {
 		if !known[id] {
@@ -72,18 +83,20 @@ func (p *probe) quiet(queue string) {
 	})
 }
 
-// checkFate compares what Publish said about a message with the census.
-func (p *probe) checkFate(err error, m *task.Message, held map[string]broker.Held) {
-	p.Helper()
+// judge compares what Publish said about a message with the census, and says
+// what is wrong.
+func judge(err error, m *task.Message, held map[string]broker.Held) string {
 	_, there := held[m.ID]
+	refused, unsure := errors.Is(err, broker.ErrRefused), errors.Is(err, broker.ErrUnsure)
 	switch {
 	case err == nil && !there:
-		p.Errorf("message %s was confirmed and is not held: lost", m.ID)
-	case errors.Is(err, broker.ErrRefused) && there:
-		p.Errorf("message %s was refused (%v) and is held: phantom", m.ID, err)
-	case errors.Is(err, broker.ErrRefused) && errors.Is(err, broker.ErrUnsure):
-		p.Errorf("message %s: %v is both refused and unsure", m.ID, err)
-	case err != nil && !errors.Is(err, broker.ErrRefused) && !errors.Is(err, broker.ErrUnsure):
-		p.Errorf("message %s: %v wraps neither ErrRefused nor ErrUnsure", m.ID, err)
+		return fmt.Sprintf("message %s was confirmed and is not held: lost", m.ID)
+	case refused && there:
+		return fmt.Sprintf("message %s was refused (%v) and is held: phantom", m.ID, err)
+	case refused && unsure:
+		return fmt.Sprintf("message %s: %v is both refused and unsure", m.ID, err)
+	case err != nil && !refused && !unsure:
+		return fmt.Sprintf("message %s: %v wraps neither ErrRefused nor ErrUnsure", m.ID, err)
 	}
+	return ""
 }

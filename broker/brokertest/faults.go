@@ -174,33 +174,9 @@ func killWhilePublishing(p *probe) {
 func (p *probe) killOnce(all *fates, queue string, after int) {
 	p.Helper()
 	b := p.open()
-	start := all.add(nil, nil)
-	enough, done := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	var wait sync.WaitGroup
-	for range 8 {
-		wait.Go(func() {
-			for p.ctx.Err() == nil {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				msgs := p.messages(queue, 4)
-				if all.add(msgs, b.Publish(p.soon(), msgs...)) >= start+after {
-					once.Do(func() { close(enough) })
-				}
-			}
-		})
-	}
-	select {
-	case <-enough:
-	case <-time.After(p.h.Patience):
-		p.Error("the load confirmed too little")
-	}
+	f := p.flood(b, all, queue, after)
 	p.kill()
-	close(done)
-	wait.Wait()
+	f.end()
 	p.restart()
 	p.leave(b)
 }

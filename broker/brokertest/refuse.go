@@ -68,7 +68,9 @@ func publishTooLate(p *probe) {
 	}
 	held := p.census(b, q)
 	for i, err := range errs {
-		p.checkFate(err, msgs[i], held)
+		if what := judge(err, msgs[i], held); what != "" {
+			p.Error(what)
+		}
 		if err == nil {
 			p.Errorf("message %d was confirmed although its context had ended", i)
 		}

@@ -1,10 +1,8 @@
 package brokertest
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"acklab/broker"
@@ -81,7 +79,7 @@ func cutWhilePublishing(p *probe) {
 	for range 50 {
 		p.cutOnce(&all, q)
 	}
-	if all.confirmed == 0 {
+	if all.count() == 0 {
 		p.Error("nothing was confirmed; the test has tested nothing")
 	}
 	all.check(p, direct, q)
@@ -90,43 +88,8 @@ func cutWhilePublishing(p *probe) {
 func (p *probe) cutOnce(all *fates, queue string) {
 	p.Helper()
 	l := p.link(broker.Options{})
-	ctx, cancel := context.WithTimeout(p.ctx, p.h.Patience)
-	defer cancel()
-	cutAfter := 1 + rand.IntN(40)
-	enough := make(chan struct{})
-	var once sync.Once
-	var wait sync.WaitGroup
-	done := make(chan struct{})
-	for range 4 {
-		wait.Go(func() {
-			mine := 0
-			for ctx.Err() == nil {
-				msgs := p.messages(queue, 5)
-				errs := l.Publish(ctx, msgs...)
-				all.add(msgs, errs)
-				for _, err := range errs {
-					if err == nil {
-						mine++
-					}
-				}
-				if mine >= cutAfter/4 {
-					once.Do(func() { close(enough) })
-				}
-				select {
-				case <-done:
-					return
-				default:
-				}
-			}
-		})
-	}
-	select {
-	case <-enough:
-	case <-ctx.Done():
-		p.Error("the load confirmed nothing")
-	}
+	f := p.flood(l, all, queue, 1+rand.IntN(40))
 	l.cut()
-	close(done)
-	wait.Wait()
-	p.leave(l.Broker)
+	f.end()
+	p.spawn(func() { _ = l.Close(p.soon()) })
 }

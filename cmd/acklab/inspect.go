@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -35,6 +36,9 @@ func newInspect() *cobra.Command {
 }
 
 func inspectBroker(parent context.Context, url string, opts inspect.Options, asJSON bool) error {
+	if opts.Limit < 1 {
+		return fmt.Errorf("--limit %d: use 1 or more", opts.Limit)
+	}
 	ctx, _, end := stopSignals(parent)
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)

@@ -11,20 +11,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"acklab/experiments"
+	"acklab/internal/metrics"
 	"acklab/internal/report"
 )
 
 type runFlags struct {
-	systems  string
-	seed     int64
-	trials   int
-	parallel int
-	out      string
-	dryRun   bool
+	systems     string
+	seed        int64
+	trials      int
+	parallel    int
+	out         string
+	dryRun      bool
+	metricsAddr string
 }
 
 func newRun() *cobra.Command {
@@ -41,6 +44,7 @@ func newRun() *cobra.Command {
 	cmd.Flags().IntVar(&f.trials, "trials", 0, "trials of each cell; 0: as each experiment says")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 0, "trials side by side where nothing is timed; 0: as many as cores, at least 2")
 	cmd.Flags().StringVar(&f.out, "out", "runs", "folder that the run's folder is made in")
+	cmd.Flags().StringVar(&f.metricsAddr, metrics.Flag[2:], "127.0.0.1:0", "address of /metrics of the run; port 0 picks a free one, empty: none")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing")
 	return cmd
 }
@@ -72,8 +76,17 @@ func runRun(parent context.Context, f *runFlags, what []string) error {
 	if err != nil {
 		return err
 	}
+	registry := prometheus.NewRegistry()
+	gauges := metrics.New(registry)
+	if f.metricsAddr != "" {
+		server, err := metrics.Serve(ctx, f.metricsAddr, registry)
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+	}
 	run, err := experiments.Run(ctx, plan, experiments.Options{
-		Self: self, Dir: dir, Seed: f.seed, Parallel: f.parallel, Progress: newRunProgress(os.Stderr),
+		Self: self, Dir: dir, Seed: f.seed, Parallel: f.parallel, Progress: newRunProgress(os.Stderr), Metrics: gauges,
 	})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -80,7 +80,10 @@ func Refused(err error) bool {
 // explainRedis adds what to do to the errors that people meet.
 func explainRedis(err error) error {
 	text := err.Error()
+	late, timed := errors.AsType[net.Error](err)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) || timed && late.Timeout():
+		return fmt.Errorf("the server did not answer in time: %w", err)
 	case strings.HasPrefix(text, "NOAUTH"):
 		return fmt.Errorf("the server wants a password, put it into the URL (redis://:PASSWORD@host): %w", err)
 	case strings.HasPrefix(text, "WRONGPASS"):

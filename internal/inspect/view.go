@@ -42,7 +42,7 @@ func Look(ctx context.Context, rawURL string, o Options) (*View, error) {
 		o.Limit = DefaultLimit
 	}
 	if o.Limit < 1 {
-		return nil, fmt.Errorf("--limit %d: use 1 or more", o.Limit)
+		return nil, fmt.Errorf("limit %d: use 1 or more", o.Limit)
 	}
 	t, err := Parse(rawURL)
 	if err != nil {

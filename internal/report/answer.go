@@ -380,12 +380,17 @@ func telling(c *Cell) []string {
 	return names
 }
 
-// measureNames are the measures of a cell's trials, sorted.
+// measureNames are the measures of a cell's trials, sorted. Those that the
+// checker makes of every victim are left out where they are 0 and nobody
+// predicted them.
 func measureNames(c *Cell) []string {
 	seen := map[string]bool{}
 	for _, t := range c.counted() {
-		for name := range t.Measures {
-			seen[name] = true
+		for name, v := range t.Measures {
+			_, predicted := c.Predicted[name]
+			if v != 0 || predicted || !slices.Contains(check.MeasureNames, name) {
+				seen[name] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))

@@ -148,7 +148,7 @@ func (g *grid) cell(c *Cell) gridCell {
 	cell := gridCell{Cell: c, Lost: c.tally("lost").String(), Twice: c.tally("repeated").String(), Back: "-"}
 	if s, ok := c.backAfter(); ok {
 		cell.Back = Duration(s)
-	} else if c.tally("stranded").sum() > 0 {
+	} else if c.held() {
 		cell.Back = "held"
 	}
 	switch c.Outcome {

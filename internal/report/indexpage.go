@@ -76,7 +76,7 @@ type cellView struct {
 	Keys                                                             []pair
 	Counts                                                           []countView
 	Measures                                                         []measureView
-	TrialsText                                                       string
+	TrialsText, Timeline                                             string
 	Columns                                                          []string
 	Trials                                                           []trialView
 }
@@ -89,10 +89,10 @@ type countView struct {
 type measureView struct{ Name, Label, Text, Median string }
 
 type trialView struct {
-	ID, Timeline string
-	Seed         int64
-	Values       []valueView
-	Why          []string
+	ID, Short, Timeline string
+	Seed                int64
+	Values              []valueView
+	Why                 []string
 }
 
 type valueView struct {
@@ -245,15 +245,18 @@ func newCellView(c *Cell, anchor string) cellView {
 	}
 	names = slices.SortedFunc(slices.Values(names), func(a, b string) int { return position(check.Names, a) - position(check.Names, b) })
 	v.Columns = slices.Concat(names, measures)
-	for _, t := range c.Trials {
-		v.Trials = append(v.Trials, newTrialView(t, names, measures))
+	for i, t := range c.Trials {
+		v.Trials = append(v.Trials, newTrialView(i, t, names, measures))
+	}
+	if len(v.Trials) > 0 {
+		v.Timeline = v.Trials[0].Timeline
 	}
 	v.TrialsText = plural(len(c.Trials), "trial")
 	return v
 }
 
-func newTrialView(t Trial, counts, measures []string) trialView {
-	v := trialView{ID: t.ID, Timeline: linkTo(t.Timeline), Seed: t.Seed, Why: slices.Concat(t.Unsure, t.Broken)}
+func newTrialView(i int, t Trial, counts, measures []string) trialView {
+	v := trialView{ID: t.ID, Short: fmt.Sprintf("trial %d", i+1), Timeline: linkTo(t.Timeline), Seed: t.Seed, Why: slices.Concat(t.Unsure, t.Broken)}
 	for _, name := range counts {
 		n := strconv.Itoa(t.Counts[name])
 		v.Values = append(v.Values, valueView{Name: name, Value: n, Text: n})

@@ -129,9 +129,10 @@ func timelineNote(run Run) string {
 // id names a folder, so it may have slashes; the page's name has none.
 func timelinePath(id string) string {
 	var b strings.Builder
-	for _, c := range []byte(id) {
+	for i, c := range []byte(id) {
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_=+,", c) >= 0:
+		case c == '.' && i > 0,
+			c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_=+,", c) >= 0:
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "~%02x", c)

@@ -106,3 +106,14 @@ func (c *Cell) backAfter() (seconds float64, ok bool) {
 	}
 	return median(back), true
 }
+
+// held tells whether the broker still had the task of the crash when the run
+// ended: something was stranded, and not because that task itself was lost.
+func (c *Cell) held() bool {
+	for _, t := range c.counted() {
+		if t.Counts["stranded"] > 0 && (t.Measures["running"] == 0 || t.Measures["running_lost"] < t.Measures["running"]) {
+			return true
+		}
+	}
+	return false
+}

@@ -48,7 +48,7 @@ func measure(name string, v float64) string {
 	}
 }
 
-// setting is a cell's setting in one line, the flagship's own keys first.
+// setting is a cell's setting in one line.
 func setting(s map[string]string) string {
 	var parts []string
 	for _, k := range settingKeys(s) {
@@ -66,12 +66,10 @@ func settingKeys(s map[string]string) []string {
 	})
 }
 
-func keyRank(key string) int {
-	if i := slices.Index([]string{"ack", "crash_at", "then", "wait"}, key); i >= 0 {
-		return i
-	}
-	return 4
-}
+// keyOrder is the order in which settings are said; others follow by name.
+var keyOrder = []string{"ack", "crash_at", "then", "killed", "persistence", "queue_age", "task", "fault", "wait"}
+
+func keyRank(key string) int { return position(keyOrder, key) }
 
 // bounds is a predicted range: "1" or "0 to 1".
 func bounds(b [2]int) string {
