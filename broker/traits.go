@@ -28,9 +28,12 @@ type Marks string
 
 // The kinds of redelivery marks.
 const (
-	MarksAlways Marks = "always"    // every redelivery is marked, and nothing else is
-	MarksSome   Marks = "sometimes" // a marked one is a redelivery; an unmarked one may be
-	MarksNone   Marks = "none"
+	MarksAlways Marks = "always" // every redelivery is marked, and nothing else is
+	// MarksWhileUp: as always, until the server itself was killed; after that
+	// a marked one may be the first.
+	MarksWhileUp Marks = "while up"
+	MarksSome    Marks = "sometimes" // a marked one is a redelivery; an unmarked one may be
+	MarksNone    Marks = "none"
 )
 
 // Traits are what a broker does where brokers differ, as data: the suite,

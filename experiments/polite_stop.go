@@ -3,7 +3,6 @@ package experiments
 import (
 	"time"
 
-	"acklab/broker"
 	"acklab/internal/check"
 	"acklab/internal/ledger"
 )
@@ -42,7 +41,7 @@ func politeCell(sys System, ack, length string, job Job, hands Hands, begun int)
 	survivor.Grace = 0
 	return Cell{
 		System: sys, Setting: Setting{"ack": ack, "task": length}, Trials: 3, Pace: Beside, Load: job.Count, Control: ack + "-" + length, Seconds: 3,
-		Expect: ledger.Expect{Faults: []string{faultTerminate}, MarksAlways: sys.Traits().Marks == broker.MarksAlways},
+		Expect: ledger.Expect{Faults: []string{faultTerminate}, MarksAlways: marksTrusted(sys)},
 		Steps: []Step{
 			Declare(), Publish(job), StartWorker("victim", victim), AwaitCount("victim", ledger.Started, begun), Stop("victim"),
 			StartWorker("survivor", survivor), AwaitConsuming("survivor"),

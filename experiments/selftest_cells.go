@@ -101,6 +101,7 @@ var blindTo = map[string]map[string]string{
 	"worker-stopped-politely": {
 		plant.StaleHonoured: noStale,
 		plant.CensusOmits:   emptyCensus,
+		plant.MarkLies:      "only what was given back comes again here, and brokers differ in whether that is a redelivery",
 	},
 	"queue-holder-killed": {
 		plant.EarlyInLate:      "the worker comes after the fault, and nothing happens to it",

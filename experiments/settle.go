@@ -17,6 +17,11 @@ const settleEvery = 10 * time.Millisecond
 // load is what a queue holds, as the server itself says.
 type load struct{ ready, unacked, delayed, dead int }
 
+// String says it in words.
+func (l load) String() string {
+	return fmt.Sprintf("%d ready, %d unacknowledged, %d delayed, %d dead", l.ready, l.unacked, l.delayed, l.dead)
+}
+
 // view asks the server what the trial's queue holds.
 func (t *Trial) view(ctx context.Context) (load, error) {
 	if rabbit, ok := t.server.(*server.Rabbit); ok {
@@ -56,15 +61,20 @@ func (t *Trial) settle(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
+	var last load
+	var trouble error
 	for {
 		held, err := t.view(within)
 		if err == nil && t.settled(held) {
 			return nil
 		}
+		if within.Err() == nil {
+			last, trouble = held, err
+		}
 		select {
 		case <-tick.C:
 		case <-within.Done():
-			return fmt.Errorf("the broker still has %+v (%v): %w", held, err, within.Err())
+			return fmt.Errorf("the broker still has %s: %w", last, errors.Join(within.Err(), trouble))
 		}
 	}
 }

@@ -92,6 +92,9 @@ func StartProducer(j Job) Step {
 // StartWorker starts a worker.
 func StartWorker(name string, h Hands) Step {
 	return Step{"start " + name, func(_ context.Context, t *Trial) error {
+		if h.CrashAt != "" && t.run.plants(plantNoFault) {
+			h.CrashAt = ""
+		}
 		return t.start(name, append([]string{"worker", "--queues", t.queue}, h.flags()...)...)
 	}}
 }

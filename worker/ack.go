@@ -16,8 +16,9 @@ import (
 // line of the handler to here runs it again.
 
 // ackEarly acknowledges before the handler. It reports whether the task is
-// ours to run: a stale delivery is not, the broker will send it again. One
-// whose acknowledgement is unsure is run, as Celery would.
+// ours to run: a stale delivery is not, the broker will send it again, nor one
+// that was not acknowledged for want of a ledger. One whose acknowledgement is
+// unsure is run, as Celery would.
 func (w *Worker) ackEarly(ctx context.Context, d *broker.Delivery, at watch) bool {
 	err := w.ack(ctx, d)
 	at.reach(AckSent)
@@ -25,7 +26,7 @@ func (w *Worker) ackEarly(ctx context.Context, d *broker.Delivery, at watch) boo
 		w.flush(ctx)
 	}
 	at.reach(Acked)
-	return !errors.Is(err, broker.ErrStale)
+	return !errors.Is(err, broker.ErrStale) && w.ledger.Err() == nil
 }
 
 // ackLate acknowledges after the handler has ended, well or badly.
@@ -39,9 +40,12 @@ func (w *Worker) ackLate(ctx context.Context, d *broker.Delivery, at watch) {
 }
 
 // ack hands one acknowledgement to the broker's client. Nil means handed
-// over; that the broker has processed it is written by flush.
+// over; that the broker has processed it is written by flush. Without the line
+// that says so first, nothing is acknowledged.
 func (w *Worker) ack(ctx context.Context, d *broker.Delivery) error {
-	w.record(ledger.AckSending, d, "")
+	if w.record(ledger.AckSending, d, "") < 0 {
+		return w.ledger.Err()
+	}
 	err := d.Ack(ctx)
 	w.settled(ledger.AckSent, d, err)
 	return err

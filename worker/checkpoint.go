@@ -81,6 +81,7 @@ type watch struct {
 	c            *checkpoints
 	msg          *task.Message
 	crash, pause bool
+	stop         <-chan struct{} // ends a pause like resume; nil: nothing else does
 }
 
 // accept counts the task and tells which triggers are meant for it.
@@ -92,17 +93,22 @@ func (c *checkpoints) accept(m *task.Message) watch {
 	return watch{c: c, msg: m, crash: meant(c.crash), pause: meant(c.pause)}
 }
 
-// begin is the watch of the checkpoint before any task.
-func (c *checkpoints) begin() watch {
+// begin is the watch of the checkpoint before any task. There is nothing yet
+// that a polite stop would have to wait for.
+func (c *checkpoints) begin(stop <-chan struct{}) watch {
 	at := func(t *Trigger) bool { return t != nil && t.At == BeforeFetch }
-	return watch{c: c, msg: &task.Message{}, crash: at(c.crash), pause: at(c.pause)}
+	return watch{c: c, msg: &task.Message{}, crash: at(c.crash), pause: at(c.pause), stop: stop}
 }
 
 // reach pauses or dies here if a trigger says so.
 func (w watch) reach(p Point) {
 	if w.pause && w.c.pause.At == p {
 		w.c.ledger.Write(ledger.Line{Event: ledger.Holding, Task: w.msg.TaskID, Message: w.msg.ID, Point: string(p)})
-		<-w.c.resume
+		select {
+		case <-w.c.resume:
+		case <-w.stop:
+			return
+		}
 	}
 	if w.crash && w.c.crash.At == p {
 		w.c.ledger.WriteLast(ledger.Line{Event: ledger.Checkpoint, Task: w.msg.TaskID, Message: w.msg.ID, Point: string(p)})

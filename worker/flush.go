@@ -14,17 +14,25 @@ import (
 const flushEvery = 100 * time.Millisecond
 
 // flusher remembers up to which line of the ledger acknowledgements were
-// handed over, and up to which the broker is known to have processed them.
+// handed over, and up to which their fate is decided: the broker is known to
+// have processed them, or it can never be known.
 type flusher struct {
+	// turn lets one flush through at a time: a driver may tell only one caller
+	// that settlements went down with a session.
+	turn sync.Mutex
+
 	mu            sync.Mutex
 	session       int
+	ended         int // sessions up to this one are over
 	handed, known int64
 }
 
 func (f *flusher) handedOver(session int, line int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.session, f.handed = session, max(f.handed, line)
+	if session > f.ended {
+		f.session, f.handed = session, max(f.handed, line)
+	}
 }
 
 func (f *flusher) pending() (session int, line int64, some bool) {
@@ -33,25 +41,54 @@ func (f *flusher) pending() (session int, line int64, some bool) {
 	return f.session, f.handed, f.handed > f.known
 }
 
-func (f *flusher) processed(line int64) {
+// processed reports false when the line was given up meanwhile.
+func (f *flusher) processed(line int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.known = max(f.known, line)
+	if line <= f.known {
+		return false
+	}
+	f.known = line
+	return true
+}
+
+// giveUp decides that the fate of all that was handed over stays unknown.
+func (f *flusher) giveUp() (upto int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known = f.handed
+	return f.known
+}
+
+// over is giveUp for a session that has ended.
+func (f *flusher) over(session int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = max(f.ended, session)
+	if f.session <= f.ended {
+		f.known = f.handed
+	}
 }
 
 // flush makes sure of every acknowledgement handed over until now and writes
-// acked. When it cannot be sure it writes nothing: the absence is the truth.
+// acked. When it cannot be sure it writes ack-unsure, and never acked for
+// those: a later flush that goes well is about later ones.
 func (w *Worker) flush(ctx context.Context) {
+	w.flusher.turn.Lock()
+	defer w.flusher.turn.Unlock()
 	session, line, some := w.flusher.pending()
 	if !some {
 		return
 	}
-	if err := w.consumer.Flush(ctx); err != nil {
+	err := w.consumer.Flush(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil: // nobody waits any more; the next flush tells
+	case err != nil:
 		w.log.Debug("flush of acknowledgements", "err", err)
-		return
+		w.write(ledger.Line{Event: ledger.AckUnsure, Session: session, Upto: w.flusher.giveUp(), Reason: err.Error()})
+	case w.flusher.processed(line):
+		w.write(ledger.Line{Event: ledger.Acked, Session: session, Upto: line})
 	}
-	w.write(ledger.Line{Event: ledger.Acked, Session: session, Upto: line})
-	w.flusher.processed(line)
 }
 
 // flushLoop flushes from time to time until ctx ends.

@@ -82,7 +82,7 @@ func (w *Worker) subscribe(ctx context.Context) (err error) {
 	if err := w.broker.Declare(ctx, queues...); err != nil {
 		return fmt.Errorf("declare the queues: %w", err)
 	}
-	w.points.begin().reach(BeforeFetch)
+	w.points.begin(ctx.Done()).reach(BeforeFetch)
 	w.consumer, err = w.broker.Consume(ctx, w.cfg.subscription())
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)

@@ -1,6 +1,8 @@
 package brokertest
 
 import (
+	"sync"
+
 	"acklab/broker"
 	"acklab/task"
 )
@@ -8,6 +10,7 @@ import (
 func deadLetterTests() []test {
 	return []test{
 		{"a rejected message is parked with its reason", []need{needDeadLetters}, parked},
+		{"a reject whose connection breaks loses nothing, 10 times", []need{needDeadLetters, needCut}, rejectCut},
 		{"foreign bytes arrive as a malformed delivery", []need{needRaw}, malformed},
 		{"a malformed delivery can be parked", []need{needRaw, needDeadLetters}, malformedParked},
 	}
@@ -53,6 +56,57 @@ func parked(p *probe) {
 	if len(held) != 3 {
 		p.Errorf("the census names %d messages; want 3", len(held))
 	}
+}
+
+// rejectCut breaks the connection in the middle of 20 rejects. A message may
+// be parked, or back, or both; it may not be nowhere.
+func rejectCut(p *probe) {
+	direct := p.open()
+	for range 10 {
+		q := p.queue(direct)
+		sent := p.put(direct, q, 20)
+		l := p.link(broker.Options{})
+		c := p.consume(l, q, 20)
+		ds := p.receiveN(c, 20)
+		first := make(chan struct{}, len(ds))
+		var rejected sync.WaitGroup
+		for _, d := range ds {
+			rejected.Add(1)
+			p.spawn(func() {
+				defer rejected.Done()
+				_ = d.Reject(p.soon(), "in a hurry") // whatever it says
+				first <- struct{}{}
+			})
+		}
+		<-first
+		l.cut()
+		rejected.Wait()
+		_ = l.Close(p.soon())
+		p.until("the server has no consumer left", func() bool {
+			depth, err := direct.Depth(p.soon(), q)
+			return err == nil && (depth.Consumers == nil || *depth.Consumers == 0)
+		})
+		p.quiet(q)
+		states := p.states(direct, q)
+		for _, m := range sent {
+			if len(states[m.ID]) == 0 {
+				p.Errorf("message %s was rejected over a broken connection and is nowhere", m.ID)
+			}
+		}
+	}
+}
+
+// states are all places where the broker holds each message.
+func (p *probe) states(b broker.Broker, queue string) map[string][]broker.State {
+	p.Helper()
+	all := map[string][]broker.State{}
+	for h, err := range b.Census(p.soon(), queue) {
+		if err != nil {
+			p.Fatalf("census: %v", err)
+		}
+		all[h.Message.ID] = append(all[h.Message.ID], h.State)
+	}
+	return all
 }
 
 func malformed(p *probe) {

@@ -146,13 +146,7 @@ func parkedSurvivesKill(p *probe) {
 	p.closeConsumer(c)
 	p.kill()
 	p.restart()
-	states := map[string][]broker.State{}
-	for h, err := range p.open().Census(p.soon(), q) {
-		if err != nil {
-			p.Fatalf("census: %v", err)
-		}
-		states[h.Message.ID] = append(states[h.Message.ID], h.State)
-	}
+	states := p.states(p.open(), q)
 	for _, m := range sent {
 		if !slices.Contains(states[m.ID], broker.Dead) {
 			p.Errorf("message %s was parked before the kill and is held as %q; want it among the dead", m.ID, states[m.ID])

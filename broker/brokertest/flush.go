@@ -1,6 +1,8 @@
 package brokertest
 
 import (
+	"time"
+
 	"acklab/broker"
 )
 
@@ -8,6 +10,7 @@ func flushTests() []test {
 	return []test{
 		{"after a flush the server has processed every ack, 20 times", []need{needCut, needView}, flushIsFact},
 		{"a flush without settlements returns", nil, flushNothing},
+		{"a flush that gets no answer is unsure", []need{needProxy}, flushUnanswered},
 		{"a flush covers requeues and rejects", []need{needDeadLetters, needView}, flushAll},
 	}
 }
@@ -65,4 +68,27 @@ func flushAll(p *probe) {
 	if v := p.view(q); v != (View{Ready: 1}) {
 		p.Errorf("after Flush the server says %+v; want one ready", v)
 	}
+}
+
+// flushUnanswered acks when nothing gets through any more, so that no flush
+// can know that the ack was processed.
+func flushUnanswered(p *probe) {
+	direct := p.open()
+	q := p.queue(direct)
+	p.put(direct, q, 1)
+	l := p.link(broker.Options{})
+	c := p.consume(l, q, 1)
+	d := p.receive(c)
+	l.vanish()
+	done := make(chan error, 1)
+	p.spawn(func() {
+		ctx := p.within(time.Second)
+		if err := d.Ack(ctx); err != nil {
+			p.wantIs(err, "ack", broker.ErrUnsure)
+		}
+		done <- c.Flush(ctx)
+	})
+	err := p.returned("Flush without an answer", done)
+	l.cut() // or the close of the consumer would wait for answers too
+	p.wantIs(err, "flush", broker.ErrUnsure)
 }

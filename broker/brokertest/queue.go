@@ -13,6 +13,7 @@ func queueTests() []test {
 		{"declaring a queue again keeps what it holds", nil, declareAgain},
 		{"an unknown queue cannot be consumed", []need{needRefusal}, unknownConsume},
 		{"an invalid subscription is refused", nil, invalidSubscription},
+		{"a consume with nothing listening is an error", []need{needProxy}, consumeNobody},
 		{"queues do not mix", nil, queuesDoNotMix},
 		{"receive returns when its context ends", nil, receiveEnds},
 		{"receive waits for a message that comes later", nil, receiveWaits},
@@ -44,6 +45,22 @@ func unknownConsume(p *probe) {
 	p.put(b, q, 1) // and the client still works, with nobody left on the good queue
 	d := p.receive(p.consume(b, q, 1))
 	p.ack(d)
+}
+
+// consumeNobody allows a driver to try until the context ends.
+func consumeNobody(p *probe) {
+	b := p.server.OpenAt(p.T, p.freeAddr(), broker.Options{})
+	done := make(chan error, 1)
+	p.spawn(func() {
+		c, err := b.Consume(p.within(2*time.Second), broker.Subscription{Sources: []broker.Source{{Queue: "any"}}, Prefetch: 1})
+		if c != nil {
+			_ = c.Close(p.soon())
+		}
+		done <- err
+	})
+	if p.returned("Consume with nothing listening", done) == nil {
+		p.Error("a consumer of a server that is not there")
+	}
 }
 
 func invalidSubscription(p *probe) {

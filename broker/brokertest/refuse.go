@@ -44,16 +44,19 @@ func (p *probe) wantRefused(errs []error, reason broker.Reason) {
 }
 
 func nothingListens(p *probe) {
+	b := p.server.OpenAt(p.T, p.freeAddr(), broker.Options{})
+	p.wantRefused(b.Publish(p.soon(), p.messages("any", 1)...), broker.Unreachable)
+}
+
+// freeAddr is a host:port where nothing listens.
+func (p *probe) freeAddr() string {
+	p.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		p.Fatal(err)
 	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		p.Fatal(err)
-	}
-	b := p.server.OpenAt(p.T, addr, broker.Options{})
-	p.wantRefused(b.Publish(p.soon(), p.messages("any", 1)...), broker.Unreachable)
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func publishTooLate(p *probe) {

@@ -12,6 +12,7 @@ func returns() []test {
 	return []test{
 		{"an unfinished task of a dead consumer comes back with its mark", []need{needReturn, needCut}, comesBack},
 		{"what a dead consumer had not handed out comes back", []need{needReturn, needCut}, bufferComesBack},
+		{"what a dead session had sent and nobody received is dropped", []need{needSessions, needCut}, bufferDropped},
 		{"a late ack of a dead session is stale and changes nothing", []need{needSessions, needCut}, staleBySession},
 		{"a late ack settles no delivery of the next session", []need{needSessions, needCut}, staleBySameTag},
 		{"a late ack of an expired lease is stale and changes nothing", []need{needOnLease, needProxy}, staleByLease},
@@ -64,6 +65,40 @@ func bufferComesBack(p *probe) {
 	runs := newTally()
 	for range sent {
 		d := p.receiveWithin(c, p.returnWait())
+		runs.add(d.Message.ID)
+		p.ack(d)
+	}
+	if n := runs.distinct(); n != len(sent) {
+		p.Errorf("%d of %d messages came back", n, len(sent))
+	}
+	p.flush(c)
+	p.closeConsumer(c)
+	p.wantEmpty(direct, q)
+}
+
+// bufferDropped has five deliveries wait in the consumer when its connection
+// breaks, and the same five arrive in the next session.
+func bufferDropped(p *probe) {
+	direct := p.open()
+	q := p.queue(direct)
+	sent := p.put(direct, q, 5)
+	var r recorder
+	l := p.link(broker.Options{Observe: r.observe})
+	c := p.consume(l, q, 5)
+	p.until("everything has arrived", func() bool { return r.count(broker.Arrived) == 5 })
+	l.cut()
+	l.mend()
+	p.until("everything has arrived again", func() bool { return r.count(broker.Arrived) == 10 })
+	if n := r.count(broker.Dropped); n != 5 {
+		p.Errorf("%d deliveries were reported as dropped; want 5", n)
+	}
+	runs := newTally()
+	for range sent {
+		d := p.receive(c)
+		if d.Session < 2 {
+			p.Errorf("received a delivery of session %d after its end", d.Session)
+		}
+		p.wantMark(d, 2)
 		runs.add(d.Message.ID)
 		p.ack(d)
 	}

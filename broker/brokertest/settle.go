@@ -161,7 +161,7 @@ func (p *probe) wantMark(d *broker.Delivery, nth int) {
 		if nth == 1 && d.Seen != first || nth > 1 && d.Seen != last {
 			p.Errorf("delivery %d of a message is marked %q; traits say Marks=%s", nth, d.Seen, p.traits.Marks)
 		}
-	case broker.MarksSome:
+	case broker.MarksSome, broker.MarksWhileUp:
 		if nth == 1 && d.Seen == last {
 			p.Errorf("the first delivery of a message is marked %q", d.Seen)
 		}

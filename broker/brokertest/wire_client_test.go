@@ -24,6 +24,7 @@ type habits struct {
 	noReconnect  bool
 	oldTags      bool // sends settlements of a dead session on the new one
 	flushesLocal bool // does not ask the server
+	parksLate    bool // rejects by an ack and then a publish of its own
 	keepsBuffer  bool // hands out what a dead session had sent
 	leaks        bool // leaves its connections open
 }
@@ -414,5 +415,8 @@ func (c *wireConsumer) Requeue(_ context.Context, d *broker.Delivery) error {
 }
 
 func (c *wireConsumer) Reject(_ context.Context, d *broker.Delivery, reason string) error {
+	if c.broker.habits.parksLate {
+		return errors.Join(c.settle(d, "ack", ""), c.ask(context.Background(), "flush"), c.settle(d, "reject", reason))
+	}
 	return c.settle(d, "reject", reason)
 }

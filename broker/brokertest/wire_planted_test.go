@@ -23,7 +23,9 @@ func wirePlants() []plant {
 		{name: "does not reconnect", wire: &habits{noReconnect: true}, caught: []string{
 			"producers and consumers carry on by themselves over a kill of the server", "a late ack of a dead session is stale and changes nothing"}},
 		{name: "sends old tags", wire: &habits{oldTags: true}, caught: []string{"a late ack settles no delivery of the next session"}},
-		{name: "flushes without asking", wire: &habits{flushesLocal: true}, caught: []string{"after a flush the server has processed every ack, 20 times"}},
+		{name: "hands out what a dead session had sent", wire: &habits{keepsBuffer: true}, caught: []string{"what a dead session had sent and nobody received is dropped"}},
+		{name: "parks after it has acked", wire: &habits{parksLate: true}, caught: []string{"a reject whose connection breaks loses nothing, 10 times"}},
+		{name: "flushes without asking", wire: &habits{flushesLocal: true}, caught: []string{"a flush that gets no answer is unsure", "after a flush the server has processed every ack, 20 times"}},
 		{name: "leaves connections open", wire: &habits{leaks: true}, caught: []string{""}},
 		{name: "forgets at a kill", wire: &habits{}, forgets: true, caught: []string{
 			"what was confirmed survives a kill of the server", "a server killed between write and reply leaves no false word, 3 times"}},

@@ -71,8 +71,9 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	closing.Wait()
 	b.end(broker.ErrClosed)
-	b.publisher.close(ctx)
-	b.control.close(ctx)
+	closing.Go(func() { b.publisher.close(ctx) })
+	closing.Go(func() { b.control.close(ctx) })
+	closing.Wait()
 	for _, err := range errs {
 		if err != nil {
 			return fmt.Errorf("close %s: %w", b.addr.shown, err)

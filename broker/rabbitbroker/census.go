@@ -48,7 +48,7 @@ func (b *Broker) count(ctx context.Context, queue string, state broker.State, yi
 	if state == broker.Dead {
 		name += deadSuffix
 	}
-	there, err := b.unconsumed(ctx, name)
+	there, err := b.consumed(ctx, name, 0)
 	if errors.Is(err, broker.ErrUnknownQueue) {
 		return true, nil
 	}
@@ -90,30 +90,28 @@ func (b *Broker) undisturbed(ctx context.Context, name string, read int) error {
 	if b.addr.quorum {
 		ours = read
 	}
-	left, consumers, err := b.inspect(ctx, name)
-	switch {
-	case err != nil:
+	left, err := b.consumed(ctx, name, ours)
+	if err != nil {
 		return err
-	case left != 0:
+	}
+	if left != 0 {
 		return fmt.Errorf("%d messages came while %d were read", left, read)
-	case consumers != ours:
-		return fmt.Errorf("somebody consumed while it was read (%d consumers, %d of them ours)", consumers, ours)
 	}
 	return nil
 }
 
-// unconsumed waits a moment until the queue has no consumer and returns its
-// number of messages.
-func (b *Broker) unconsumed(ctx context.Context, name string) (ready int, err error) {
+// consumed waits a moment until the queue has just so many consumers, and
+// returns its number of ready messages.
+func (b *Broker) consumed(ctx context.Context, name string, want int) (ready int, err error) {
 	moment, cancel := context.WithTimeout(ctx, backoffMax)
 	defer cancel()
 	for pause := (backoff{}); ; {
 		ready, consumers, err := b.inspect(ctx, name)
-		if err != nil || consumers == 0 {
+		if err != nil || consumers == want {
 			return ready, err
 		}
 		if !pause.wait(moment) {
-			return 0, fmt.Errorf("%d consumers are on it: what they hold cannot be seen", consumers)
+			return 0, fmt.Errorf("it has %d consumers, %d of them ours: what others hold cannot be seen", consumers, want)
 		}
 	}
 }
@@ -132,10 +130,11 @@ func (b *Broker) held(raw *amqp.Delivery, queue string, state broker.State) brok
 
 // reader takes messages from a queue without acknowledging them.
 type reader struct {
-	queue string
-	link  *link
-	ch    *amqp.Channel
-	calls rpc
+	queue  string
+	quorum bool
+	link   *link
+	ch     *amqp.Channel
+	calls  rpc
 }
 
 func (b *Broker) newReader(ctx context.Context, queue string) (*reader, error) {
@@ -143,7 +142,7 @@ func (b *Broker) newReader(ctx context.Context, queue string) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{queue: queue, link: l, calls: newRPC()}
+	r := &reader{queue: queue, quorum: b.addr.quorum, link: l, calls: newRPC()}
 	err = r.calls.do(ctx, func() (err error) {
 		r.ch, err = l.conn.Channel()
 		return err
@@ -180,6 +179,9 @@ func (r *reader) close(ctx context.Context) {
 	_ = r.calls.do(ctx, func() error { // the end of the connection gives back what this cannot
 		if err := r.ch.Nack(0, true, true); err != nil {
 			return err
+		}
+		if r.quorum {
+			return fenceOn(r.ch, r.queue, "acklab-fence")
 		}
 		return r.ch.Qos(1, 0, false)
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 // politeLimit bounds how long Stop and Close wait for the server.
-const politeLimit = 10 * time.Second
+const politeLimit = 15 * time.Second
 
 // consumer is one subscription. It outlives its sessions; each session has a
 // connection of its own.

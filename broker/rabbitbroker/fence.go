@@ -57,22 +57,29 @@ func (s *session) toFlush(handed []uint64) (fenced []int, plain bool) {
 	return fenced, plain
 }
 
-// fence starts and cancels a consumer without credit. Should a server that
-// does not know x-credit send it something, that goes back.
+// fence is fenceOn for the session's channel.
 func (s *session) fence(queue string) error {
 	s.mu.Lock()
 	s.tagged++
 	tag := fmt.Sprintf("acklab-fence-%d", s.tagged)
 	s.mu.Unlock()
-	none := amqp.Table{"credit": int64(0), "drain": false}
-	if err := s.ch.Qos(1, 0, false); err != nil {
+	return fenceOn(s.ch, queue, tag)
+}
+
+// fenceOn starts and cancels a consumer without credit: two commands of a
+// quorum queue's log, so it fails or hangs when the queue has no leader.
+// Should a server that does not know x-credit send it something, that goes
+// back.
+func fenceOn(ch *amqp.Channel, queue, tag string) error {
+	if err := ch.Qos(1, 0, false); err != nil {
 		return err
 	}
-	deliveries, err := s.ch.Consume(queue, tag, false, false, false, false, amqp.Table{"x-credit": none})
+	none := amqp.Table{"credit": int64(0), "drain": false}
+	deliveries, err := ch.Consume(queue, tag, false, false, false, false, amqp.Table{"x-credit": none})
 	if err != nil {
 		return err
 	}
-	if err := s.ch.Cancel(tag, false); err != nil {
+	if err := ch.Cancel(tag, false); err != nil {
 		return err
 	}
 	for d := range deliveries {

@@ -49,6 +49,11 @@ type round struct {
 // Flush had covered: it cannot tell who waits for those. A caller that
 // flushes for one delivery, beside others, also compares Delivery.Session
 // with the Lost events it was told.
+//
+// Processed is not durable: a classic queue writes acknowledgements down some
+// 100 ms later, so a node that is killed in between forgets them and delivers
+// the messages again, marked (measured with 3.10.8: 10 of 10 within 100 ms,
+// 0 of 10 after 500 ms). On quorum queues it is durable.
 func (c *consumer) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	dubious, s := c.dubious, c.session

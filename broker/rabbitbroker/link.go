@@ -13,7 +13,7 @@ import (
 
 // dialLimit bounds one attempt to connect, the handshake included: a frozen
 // server accepts connections and never answers.
-const dialLimit = 10 * time.Second
+const dialLimit = 20 * time.Second
 
 // closeLimit bounds a polite goodbye where ctx sets no earlier deadline.
 const closeLimit = 5 * time.Second
@@ -77,16 +77,17 @@ func dial(ctx context.Context, a address, role string, blocked func(reason strin
 // watch follows the connection to its end, and drains what the library tells:
 // an undrained listener would hold up its reader.
 func (l *link) watch(closes chan *amqp.Error, blocks chan amqp.Blocking) {
+	told := blocks
 	for {
 		select {
 		case e := <-closes:
 			l.end(e)
-			for range blocks {
+			for range blocks { // the library closes it
 			}
 			return
-		case b, ok := <-blocks:
+		case b, ok := <-told:
 			if !ok {
-				blocks = nil
+				told = nil
 				continue
 			}
 			l.block(b)

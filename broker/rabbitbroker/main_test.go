@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"acklab/broker"
+	"acklab/broker/brokertest"
 	"acklab/internal/minder"
 	"acklab/internal/server"
 )
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		status = 1
 	}
 	if status == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := goleak.Find(brokertest.ProxyLeaks()...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"acklab/broker"
 	"acklab/task"
 )
@@ -248,5 +250,37 @@ func TestAPublishWithoutAServerIsRefusedAsUnreachable(t *testing.T) {
 	l.Close()
 	for _, err := range b.Publish(within(t), messages(t, "any", 3)...) {
 		wantReason(t, err, broker.Unreachable)
+	}
+}
+
+// A full queue that rejects answers with a negative confirm, and so does a
+// queue that failed: only the first excludes storage.
+func TestANegativeConfirmIsUnsure(t *testing.T) {
+	t.Parallel()
+	conn, err := amqp.Dial(calmNode(t).URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := queueName()
+	if _, err := ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-max-length": int32(1), "x-overflow": "reject-publish"}); err != nil {
+		t.Fatal(err)
+	}
+	b := openURL(t, calmNode(t).URL(""), broker.Options{})
+	nacked := 0
+	for _, m := range messages(t, queue, 10) {
+		if err := b.Publish(within(t), m)[0]; err != nil {
+			nacked++
+			if !errors.Is(err, broker.ErrUnsure) || errors.Is(err, broker.ErrRefused) || !says(err, "negatively") {
+				t.Errorf("negative confirm: %v; want unsure", err)
+			}
+		}
+	}
+	if nacked < 8 {
+		t.Errorf("%d of 10 were confirmed negatively by a queue of length 1", nacked)
 	}
 }

@@ -76,10 +76,10 @@ func checkQueue(name string) error {
 // nil. A queue that does not exist wraps broker.ErrUnknownQueue; dead letters
 // that do not exist are 0.
 //
-// A quorum queue without a reachable leader is an error where that can be
-// seen: RabbitMQ itself then answers "0 messages, 0 consumers" after 250 ms
-// (rabbit_quorum_queue:stat/2 of 3.10.8), or at once while the queue process
-// is down. The second cannot be told from an empty queue here; Census can.
+// A quorum queue without a leader is an error. RabbitMQ itself then answers
+// "0 messages, 0 consumers" (rabbit_quorum_queue:stat/2 of 3.10.8), so an
+// answer like that is believed only after the queue has taken a command that
+// needs the leader: for a millisecond others may see one consumer more.
 func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) {
 	if err := checkQueue(queue); err != nil {
 		return broker.Depth{}, fmt.Errorf("depth: %w", err)
@@ -102,31 +102,45 @@ const (
 	inspections     = 5
 )
 
-// inspect is a passive declare: the number of ready messages and of consumers.
+// inspect tells the number of ready messages and of consumers.
 func (b *Broker) inspect(ctx context.Context, queue string) (ready, consumers int, err error) {
+	ready, consumers, _, err = b.stat(ctx, queue)
+	if !b.addr.quorum || err != nil || ready+consumers > 0 {
+		return ready, consumers, err
+	}
 	for range inspections {
-		type answer struct {
-			ready, consumers int
-			took             time.Duration
-		}
-		answers := make(chan answer, 2) // two: a question may be asked twice
-		err := b.control.ask(ctx, func(ch *amqp.Channel) error {
-			start := time.Now()
-			q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-			if err == nil {
-				answers <- answer{q.Messages, q.Consumers, time.Since(start)}
-			}
-			return err
-		})
+		err := b.control.ask(ctx, func(ch *amqp.Channel) error { return fenceOn(ch, queue, "acklab-fence") })
 		if err != nil {
-			return 0, 0, unknownQueue(err)
+			return 0, 0, fmt.Errorf("the leader of the quorum queue does not answer: %w", unknownQueue(err))
 		}
-		a := <-answers
-		if !b.addr.quorum || a.ready+a.consumers > 0 || a.took < unansweredAfter {
-			return a.ready, a.consumers, nil
+		ready, consumers, took, err := b.stat(ctx, queue)
+		if err != nil || ready+consumers > 0 || took < unansweredAfter {
+			return ready, consumers, err
 		}
 	}
-	return 0, 0, errors.New("the leader of the quorum queue does not answer")
+	return 0, 0, errors.New("the leader of the quorum queue does not answer in time")
+}
+
+// stat is a passive declare.
+func (b *Broker) stat(ctx context.Context, queue string) (ready, consumers int, took time.Duration, err error) {
+	type answer struct {
+		ready, consumers int
+		took             time.Duration
+	}
+	answers := make(chan answer, 2) // two: a question may be asked twice
+	err = b.control.ask(ctx, func(ch *amqp.Channel) error {
+		start := time.Now()
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		if err == nil {
+			answers <- answer{q.Messages, q.Consumers, time.Since(start)}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, 0, unknownQueue(err)
+	}
+	a := <-answers
+	return a.ready, a.consumers, a.took, nil
 }
 
 // unknownQueue adds broker.ErrUnknownQueue to a 404.

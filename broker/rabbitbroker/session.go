@@ -72,6 +72,7 @@ func (s *session) open() error {
 
 // watch follows the channel to its end and drains what the library tells.
 func (s *session) watch(closes chan *amqp.Error, cancels chan string) {
+	told := cancels
 	for {
 		select {
 		case e := <-closes:
@@ -80,12 +81,12 @@ func (s *session) watch(closes chan *amqp.Error, cancels chan string) {
 				s.cause = e
 			}
 			close(s.gone)
-			for range cancels {
+			for range cancels { // the library closes it
 			}
 			return
-		case tag, ok := <-cancels:
+		case tag, ok := <-told:
 			if !ok {
-				cancels = nil
+				told = nil
 				continue
 			}
 			s.unsubscribed(tag)

@@ -16,7 +16,7 @@ const maxPrefetch = 65535
 // Traits tell what RabbitMQ does with queues of the URL's type. Version is
 // empty until a connection stood.
 //
-// Marks is "sometimes" for classic queues. Every message that was with a
+// Marks is "while up" for classic queues. Every message that was with a
 // consumer comes back marked; but a node that was killed marks, when it is
 // back, all messages of the queue, also those that no consumer has ever had,
 // because its queue index cannot tell (rabbit_queue_index:recover_message/6
@@ -32,7 +32,7 @@ func (b *Broker) Traits() broker.Traits {
 		System: "rabbitmq", Server: "rabbitmq", Version: version,
 		Returns: broker.OnDisconnect, ReturnMin: 0, ReturnMax: 100 * time.Millisecond,
 		Confirms: true, SurvivesKill: true, RefusesUnknownQueue: true,
-		Marks: broker.MarksSome, Counts: false, FIFO: true,
+		Marks: broker.MarksWhileUp, Counts: false, FIFO: true,
 		Delay: broker.ByWorker, Priority: broker.Absent, DeadLetters: broker.Emulated,
 		MaxPayload: maxBody, SeesUnacked: false,
 	}

@@ -15,7 +15,7 @@ func (h *history) open(files map[string]ledger.File) {
 	}
 	names, paths := map[string]bool{}, map[string]bool{}
 	for i, p := range h.trial.Processes {
-		b := &book{index: i, proc: p, whole: true}
+		b := &book{index: i, proc: p}
 		h.books = append(h.books, b)
 		if names[p.Name] {
 			h.note("two processes are named %s", p.Name)
@@ -24,9 +24,9 @@ func (h *history) open(files map[string]ledger.File) {
 		h.ending(b)
 		switch file, ok := files[p.File]; {
 		case p.File == "" || !ok:
-			h.spoil(b, "the ledger of %s is missing", p.Name)
+			h.note("the ledger of %s is missing", p.Name)
 		case paths[p.File]:
-			h.spoil(b, "the ledger %s belongs to two processes", p.File)
+			h.note("the ledger %s belongs to two processes", p.File)
 		default:
 			b.lines, b.torn = file.Lines, file.Torn
 			h.wholeness(b, file)
@@ -41,12 +41,6 @@ func (h *history) note(format string, args ...any) {
 	h.whole = false
 }
 
-// spoil is note, for one book.
-func (h *history) spoil(b *book, format string, args ...any) {
-	b.whole = false
-	h.note(format, args...)
-}
-
 // killed tells whether the process died as it was meant to: by signal 9.
 func (b *book) killed() bool { return b.proc.Killed && b.proc.Signal == int(syscall.SIGKILL) }
 
@@ -57,14 +51,14 @@ func (h *history) ending(b *book) {
 	switch {
 	case b.runner():
 	case p.End == 0:
-		h.spoil(b, "%s never ended", p.Name)
-	case p.Killed && b.killed():
+		h.note("%s never ended", p.Name)
+	case b.killed():
 	case p.Killed && p.Signal != 0:
-		h.spoil(b, "%s was to be killed by signal 9 but ended by signal %d", p.Name, p.Signal)
+		h.note("%s was to be killed by signal 9 but ended by signal %d", p.Name, p.Signal)
 	case p.Killed:
 		h.note("%s was to be killed but ended by itself with exit status %d", p.Name, p.Code)
 	case p.Signal != 0:
-		h.spoil(b, "%s ended by signal %d, and nobody meant it to", p.Name, p.Signal)
+		h.note("%s ended by signal %d, and nobody meant it to", p.Name, p.Signal)
 	case p.Code != 0:
 		h.note("%s ended with exit status %d", p.Name, p.Code)
 	}
@@ -77,13 +71,13 @@ func (h *history) ending(b *book) {
 func (h *history) wholeness(b *book, f ledger.File) {
 	name := b.proc.Name
 	if f.Damage != "" {
-		h.spoil(b, "the ledger of %s is damaged: %s", name, f.Damage)
+		h.note("the ledger of %s is damaged: %s", name, f.Damage)
 	}
 	if f.Torn && !b.killed() {
-		h.spoil(b, "the ledger of %s ends in the middle of a line", name)
+		h.note("the ledger of %s ends in the middle of a line", name)
 	}
 	if !f.Closed() && !b.killed() {
-		h.spoil(b, "the ledger of %s does not end with closed", name)
+		h.note("the ledger of %s does not end with closed", name)
 	}
 	h.clockwork(b)
 }
@@ -97,13 +91,13 @@ func (h *history) clockwork(b *book) {
 		where := fmt.Sprintf("line %d of %s", l.Seq, b.proc.Name)
 		switch {
 		case l.Mono < last:
-			h.spoil(b, "the clock runs backwards in %s", where)
+			h.note("the clock runs backwards in %s", where)
 			return
 		case !b.runner() && b.proc.Start > l.Mono:
-			h.spoil(b, "%s is older than its process", where)
+			h.note("%s is older than its process", where)
 			return
 		case !b.runner() && b.proc.End != 0 && l.Mono > b.proc.End:
-			h.spoil(b, "%s is younger than its process", where)
+			h.note("%s is younger than its process", where)
 			return
 		}
 		last = l.Mono

@@ -30,6 +30,8 @@ func TestALintOfPredictions(t *testing.T) {
 		{"a measure of its own", Bounds{"updates_lost": {0, 900}}, why("updates_lost"), 10, []string{"updates_lost"}, ""},
 		{"a race over one task with a point beside it", Bounds{"lost": {0, 1}, "stranded": {0, 0}}, why("lost"), 1, nil, ""},
 		{"never at zero", Bounds{"phantom": {0, 0}}, nil, 10, nil, ""},
+		{"a part as large as its sum can be", Bounds{"lost": {1, 2}, "lost_after_ack": {2, 2}}, why("lost"), 10, nil, ""},
+		{"parts that just make their sum", Bounds{"lost": {2, 2}, "lost_after_ack": {1, 1}, "lost_in_broker": {1, 1}}, nil, 10, nil, ""},
 
 		{"no load", Bounds{}, nil, 0, nil, "load 0"},
 		{"unknown", Bounds{"losses": {0, 0}}, nil, 10, nil, `"losses": no such count or measure`},
@@ -38,6 +40,7 @@ func TestALintOfPredictions(t *testing.T) {
 		{"no reason", Bounds{"lost": {0, 1}}, nil, 10, nil, "lost 0 to 1: a range wider than a point needs its own reason"},
 		{"an empty reason", Bounds{"lost": {0, 1}}, map[string]string{"lost": " \n"}, 10, nil, "needs its own reason"},
 		{"a reason of another", Bounds{"lost": {0, 1}}, why("repeated"), 10, nil, "needs its own reason"},
+		{"a reason for a point", Bounds{"lost": {1, 1}}, why("lost"), 10, nil, `a reason for "lost", which is not predicted as a range`},
 		{"a reason for nothing", Bounds{}, why("lost"), 10, nil, `a reason for "lost", which is not predicted as a range`},
 		{"all that can happen", Bounds{"lost": {0, 10}}, why("lost"), 10, nil, "covers all that can happen"},
 		{"more than can happen", Bounds{"lost": {0, 99}}, why("lost"), 10, nil, "covers all that can happen"},

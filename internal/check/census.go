@@ -130,7 +130,7 @@ func (h *history) hold(e event) {
 	}
 	r.seen = true
 	if l != nil {
-		l.held++
+		l.held = true
 	}
 	if e.State == "dead" {
 		r.heldDead++

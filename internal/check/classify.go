@@ -100,7 +100,7 @@ func (r *record) redelivered() bool {
 func (r *record) copied() bool {
 	seen := map[int]bool{}
 	for _, l := range r.letters {
-		if l.status() != confirmed && len(l.received) == 0 && l.held == 0 {
+		if l.status() != confirmed && len(l.received) == 0 && !l.held {
 			continue
 		}
 		if seen[l.retries] {

@@ -48,6 +48,14 @@ func (b *bench) edit(process string, e ledger.Event, change func(*ledger.Line)) 
 	b.t.Fatalf("no %s in %s", e, process)
 }
 
+// swap exchanges what two lines say, but not their numbers and times.
+func (b *bench) swap(process string, i, j int) {
+	l := b.lines[process]
+	l[i], l[j] = l[j], l[i]
+	l[i].Seq, l[j].Seq = l[j].Seq, l[i].Seq
+	l[i].Mono, l[j].Mono = l[j].Mono, l[i].Mono
+}
+
 // stranding is a trial whose victim dies in the middle of a task that then
 // stays with the broker.
 func stranding(t testing.TB) *bench {
@@ -123,6 +131,21 @@ func TestEveryDamageToTheEvidenceMakesTheTrialUnsure(t *testing.T) {
 		{"a process died that nobody meant to", func(b *bench) { b.process("producer").Signal = 11 }, nil, "producer ended by signal 11"},
 		{"the victim left by itself", func(b *bench) { p := b.process("victim"); p.Signal, p.Code = 0, 1 }, nil, "victim victim was not ended by signal 9"},
 		{"the victim died of another signal", func(b *bench) { b.process("victim").Signal = 15 }, nil, "victim victim was not ended by signal 9"},
+		{"a victim that left by itself must have closed", func(b *bench) { p := b.process("victim"); p.Signal, p.Code = 0, 1 }, nil, "the ledger of victim does not end with closed"},
+		{"it was to be killed and left", func(b *bench) { p := b.process("victim"); p.Signal, p.Code = 0, 1 }, nil, "victim was to be killed but ended by itself with exit status 1"},
+		{"it was to be killed by another signal", func(b *bench) { b.process("victim").Signal = 15 }, nil, "victim was to be killed by signal 9 but ended by signal 15"},
+		{"another signal explains no missing end", func(b *bench) { b.process("victim").Signal = 15 }, nil, "the ledger of victim does not end with closed"},
+		{"a kill that nobody meant explains no missing end", func(b *bench) { b.process("victim").Killed = false }, nil, "the ledger of victim does not end with closed"},
+		{"a kill that nobody meant explains no torn line", func(b *bench) { b.process("victim").Killed = false }, func(b *bench, f map[string]ledger.File) {
+			f["victim.jsonl"] = b.parse(append(b.raw("victim"), '{'))
+		}, "the ledger of victim ends in the middle of a line"},
+		{"a message before the census", func(b *bench) { b.swap("runner", 5, 6) }, nil, "has a message outside of its opening and closing"},
+		{"a message after the census", func(b *bench) { n := len(b.lines["runner"]); b.swap("runner", n-3, n-2) }, nil, "has a message outside of its opening and closing"},
+		{"a census that nobody asked for is not complete", func(b *bench) {
+			last := len(b.lines["runner"]) - 1
+			b.lines["runner"][last] = ledger.Line{Seq: int64(last + 1), Mono: b.lines["runner"][last].Mono, Event: ledger.CensusOpened, Queue: "q2"}
+			b.write("runner", ledger.Line{Event: ledger.Closed})
+		}, nil, "the census of q2 was never closed"},
 		{"the victim was not meant to die", func(b *bench) { b.process("victim").Killed = false }, nil, "and nobody meant it to"},
 		{"the victim is not there", func(b *bench) { b.trial.Expect.Victim = "nobody" }, nil, "the victim nobody is not in the manifest"},
 		{"the victim is the runner", func(b *bench) { b.trial.Expect.Victim = "runner" }, nil, "is the runner"},
@@ -231,6 +254,25 @@ func TestEveryDamageToTheEvidenceMakesTheTrialUnsure(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestLinesMayShareAMomentWithEachOtherAndWithTheirProcess(t *testing.T) {
+	t.Parallel()
+	b := stranding(t)
+	lines := b.lines["producer"]
+	lines[2].Mono = lines[1].Mono
+	b.process("producer").Start = lines[0].Mono
+	b.process("producer").End = lines[len(lines)-1].Mono
+	b.sure()
+}
+
+func TestADepthAloneAsksForNoCensus(t *testing.T) {
+	t.Parallel()
+	b := stranding(t)
+	last := len(b.lines["runner"]) - 1
+	b.lines["runner"][last] = ledger.Line{Seq: int64(last + 1), Mono: b.lines["runner"][last].Mono, Event: ledger.DepthSeen, Queue: "q2", N: 3}
+	b.write("runner", ledger.Line{Event: ledger.Closed})
+	b.sure()
 }
 
 func TestAKillExplainsATornLastLineAndAMissingEnd(t *testing.T) {

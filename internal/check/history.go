@@ -32,7 +32,6 @@ type book struct {
 	index int
 	proc  ledger.Process
 	lines []ledger.Line
-	whole bool // nothing is missing but what a kill explains
 	torn  bool
 }
 
@@ -78,7 +77,7 @@ type letter struct {
 	received []event
 	acks     int            // acknowledgements that may have told the broker to forget it
 	acking   map[*book]bool // the book's latest settlement of it is one of them
-	held     int
+	held     bool
 	attempts []event
 }
 

@@ -35,7 +35,11 @@ func (t *Target) dialRedis(ctx context.Context, network, addr string) (net.Conn,
 	if t.tls == nil {
 		return d.DialContext(ctx, network, addr)
 	}
-	return (&tls.Dialer{NetDialer: d, Config: t.tls}).DialContext(ctx, network, addr)
+	conn, err := (&tls.Dialer{NetDialer: d, Config: t.tls}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, fmt.Errorf("with TLS: %w", err)
+	}
+	return conn, nil
 }
 
 // ServesWithoutPassword tries whether the Redis server answers a client that

@@ -90,7 +90,7 @@ func (t *Target) read(u *url.URL, port string) error {
 	}
 	t.user = u.User.Username()
 	t.password, _ = u.User.Password()
-	if strings.HasSuffix(t.scheme, "s") {
+	if t.scheme == "asynqs" || t.scheme == "rediss" || t.scheme == "amqps" {
 		t.tls = &tls.Config{ServerName: t.host, MinVersion: tls.VersionTLS12}
 	}
 	if err := t.options(u.RawQuery); err != nil {

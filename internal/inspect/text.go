@@ -47,19 +47,19 @@ func (v *View) writeRedis(w io.Writer) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
+		fmt.Fprintln(w, "\nBYTES is what the server counts, with overhead; of large keys it samples")
 	}
-	fmt.Fprintln(w)
 	if r.More > 0 {
-		fmt.Fprintf(w, "%s more not looked at: raise --limit\n", count(r.More, "key"))
+		fmt.Fprintf(w, "%d more keys were not looked at: raise --limit\n", r.More)
 	}
 	if r.Cluster {
 		fmt.Fprintln(w, "this is one node of a cluster: the keys of the others are not shown")
 	}
 	if len(r.Elsewhere) > 0 {
-		fmt.Fprintf(w, "keys also lie in other databases: %s\n", strings.Join(r.Elsewhere, ", "))
+		_, err := fmt.Fprintf(w, "keys also lie in other databases: %s\n", strings.Join(r.Elsewhere, ", "))
+		return err
 	}
-	_, err := fmt.Fprintln(w, "BYTES is what the server counts, with overhead; it samples keys of many elements")
-	return err
+	return nil
 }
 
 func states(counts map[string]int64) string {

@@ -50,7 +50,8 @@ type Expect struct {
 	// its death is the census, and what it held is lost in the broker. While
 	// it ends by itself it writes the census into its own ledger.
 	QueueDiesWith string `json:"queue_dies_with,omitempty"`
-	// MarksAlways: the broker marks every redelivery and nothing else.
+	// MarksAlways: the broker marks every redelivery and nothing else, as
+	// long as it is not broken itself.
 	MarksAlways bool `json:"marks_always,omitempty"`
 	// LeaseBound: a delivery ends with its lease and not with its session, so
 	// that it may be settled after its session was lost.

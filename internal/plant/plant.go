@@ -28,7 +28,7 @@ const (
 	PublishDropped   = "publish-dropped"       // a publish is said to be confirmed and thrown away
 	DeliveredTwice   = "delivered-twice"       // a delivery is handed out a second time
 	EarlyInLate      = "early-ack-in-late"     // acknowledged at once, whatever the mode
-	LateInEarly      = "late-ack-in-early"     // an acknowledgement is held back until the next task
+	LateInEarly      = "late-ack-in-early"     // an acknowledgement is held back until four more have come
 	RequeueForgotten = "requeue-forgotten"     // a requeue is an acknowledgement
 	NeighbourAcked   = "neighbour-acked"       // an acknowledgement settles another delivery
 	StaleHonoured    = "stale-ack-honoured"    // a stale settlement is said to be fine
@@ -131,15 +131,12 @@ func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	if b.plant.name != PublishDropped {
 		return b.Broker.Publish(ctx, msgs...)
 	}
-	errs := make([]error, 0, len(msgs))
-	for _, m := range msgs {
-		if b.plant.once(dropped) {
-			errs = append(errs, nil)
-			continue
-		}
-		errs = append(errs, b.Broker.Publish(ctx, m)...)
+	gone := slices.IndexFunc(msgs, func(*task.Message) bool { return b.plant.once(dropped) })
+	if gone < 0 {
+		return b.Broker.Publish(ctx, msgs...)
 	}
-	return errs
+	errs := b.Broker.Publish(ctx, slices.Delete(slices.Clone(msgs), gone, gone+1)...)
+	return slices.Insert(errs, gone, nil)
 }
 
 // Census may leave out one message.
@@ -183,7 +180,6 @@ const twice = 1
 
 // Receive hands out deliveries whose settlement is in the plant's hands.
 func (c *consumer) Receive(ctx context.Context) (*broker.Delivery, error) {
-	c.plant.letGo()
 	c.mu.Lock()
 	d := c.again
 	c.again = nil
@@ -221,13 +217,18 @@ func (c *consumer) Receive(ctx context.Context) (*broker.Delivery, error) {
 	return d, nil
 }
 
-// letGo sends the acknowledgements that were held back.
+// heldBack is how many acknowledgements are held back.
+const heldBack = 4
+
+// letGo sends the oldest acknowledgement when enough have come after it.
 func (p *Plant) letGo() {
 	p.mu.Lock()
-	held := p.held
-	p.held = nil
+	var ack func()
+	if len(p.held) > heldBack {
+		ack, p.held = p.held[0], p.held[1:]
+	}
 	p.mu.Unlock()
-	for _, ack := range held {
+	if ack != nil {
 		ack()
 	}
 }
@@ -246,6 +247,7 @@ func (s *settler) Ack(ctx context.Context, d *broker.Delivery) error {
 		s.plant.mu.Lock()
 		s.plant.held = append(s.plant.held, func() { s.Settler.Ack(ctx, d) })
 		s.plant.mu.Unlock()
+		s.plant.letGo()
 		return nil
 	case NeighbourAcked:
 		if other := s.plant.neighbour(d); other != nil {

@@ -83,31 +83,6 @@ func writeVerdicts(b *strings.Builder, run Run) {
 	}
 }
 
-// writeTable writes rows in columns; the last column is wrapped to the screen.
-func writeTable(b *strings.Builder, rows [][]string) {
-	last := len(rows[0]) - 1
-	widths := make([]int, last)
-	indent := 0
-	for i := range widths {
-		for _, r := range rows {
-			widths[i] = max(widths[i], width(r[i]))
-		}
-		indent += widths[i] + 2
-	}
-	for _, r := range rows {
-		line := ""
-		for i, w := range widths {
-			line += pad(r[i], w+2)
-		}
-		for i, part := range wrap(r[last], max(screenWidth-indent, 30)) {
-			if i > 0 {
-				line = strings.Repeat(" ", indent)
-			}
-			b.WriteString(strings.TrimRight(line+part, " ") + "\n")
-		}
-	}
-}
-
 func writeFlagship(b *strings.Builder, e *Experiment) {
 	g := newGrid(e.cells())
 	if len(g.Groups) > 0 {
@@ -178,152 +153,6 @@ func prefetchedLine(e *Experiment) string {
 	return text + "."
 }
 
-func (g grid) has(is func(gridCell) bool) bool {
-	for _, group := range g.Groups {
-		for _, row := range group.Rows {
-			if slices.ContainsFunc(row.Cells, is) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (g grid) races() bool {
-	for _, group := range g.Groups {
-		for _, row := range group.Rows {
-			if row.Trials != "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// writeGrid writes the table, with tighter cells or in several blocks of
-// systems when it would be too wide.
-func writeGrid(b *strings.Builder, g grid) {
-	label := width("crash at")
-	for _, group := range g.Groups {
-		for _, row := range group.Rows {
-			label = max(label, 2+width(row.label()))
-		}
-	}
-	tight := screenWidth // cells longer than this lose the blanks around their slashes
-	widths := g.columnWidths(tight)
-	for _, tight = range []int{screenWidth, 16, 14, 0} {
-		widths = g.columnWidths(tight)
-		if label+sum(widths)+2*len(widths) <= screenWidth {
-			break
-		}
-	}
-	for from := 0; from < len(g.Systems); {
-		to, used := from, label
-		for to < len(g.Systems) && (to == from || used+2+widths[to] <= screenWidth) {
-			used += 2 + widths[to]
-			to++
-		}
-		if from > 0 {
-			b.WriteByte('\n')
-		}
-		g.writeBlock(b, from, to, label, widths, tight)
-		from = to
-	}
-}
-
-func (g grid) columnWidths(tight int) []int {
-	widths := make([]int, len(g.Systems))
-	for i, system := range g.Systems {
-		widths[i] = width(system)
-		for _, group := range g.Groups {
-			for _, row := range group.Rows {
-				widths[i] = max(widths[i], width(row.Cells[i].text(tight)))
-			}
-		}
-	}
-	return widths
-}
-
-func (g grid) writeBlock(b *strings.Builder, from, to, label int, widths []int, tight int) {
-	line := pad("crash at", label)
-	for i := from; i < to; i++ {
-		line += "  " + pad(g.Systems[i], widths[i])
-	}
-	b.WriteString(strings.TrimRight(line, " ") + "\n")
-	left := screenRows
-	for _, group := range g.Groups {
-		b.WriteString(ackTitle(group.Ack) + "\n")
-		for n, row := range group.Rows {
-			if left == 0 {
-				fmt.Fprintf(b, "  %d more rows in report.md\n", len(group.Rows)-n)
-				break
-			}
-			left--
-			line := pad("  "+row.label(), label)
-			for i := from; i < to; i++ {
-				line += "  " + pad(row.Cells[i].text(tight), widths[i])
-			}
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-		}
-	}
-}
-
-// ackTitle heads the rows of one acknowledgement mode.
-func ackTitle(ack string) string {
-	switch ack {
-	case "early":
-		return "ack=early: acknowledged just before the handler runs"
-	case "late":
-		return "ack=late: acknowledged after the handler and its result"
-	case "none":
-		return "ack=none: the broker forgets at delivery"
-	default:
-		return "ack=" + ack
-	}
-}
-
-func (r gridRow) label() string {
-	if r.Trials == "" {
-		return r.Moment
-	}
-	return r.Moment + " " + r.Trials
-}
-
-// text is the cell in the table, without blanks around the slashes when it
-// would be longer than tight. The n of a race stands in the row's label, so a
-// 0 is just 0.
-func (c gridCell) text(tight int) string {
-	switch {
-	case c.Cell == nil:
-		return ""
-	case c.Word != "":
-		return c.Word + " [" + c.Note + "]"
-	}
-	s := strings.Join([]string{short(c.Lost), short(c.Twice), c.Back}, " / ")
-	if width(s) > tight {
-		s = strings.ReplaceAll(s, " / ", "/")
-	}
-	if c.Note != "" {
-		s += " " + c.Note[:1] + "[" + c.Note[1:] + "]"
-	}
-	return s
-}
-
-func short(count string) string {
-	if strings.HasPrefix(count, "0 of ") {
-		return "0"
-	}
-	return count
-}
-
-func sum(ns []int) int {
-	total := 0
-	for _, n := range ns {
-		total += n
-	}
-	return total
-}
-
 // writePlain is the table of any other experiment.
 func writePlain(b *strings.Builder, cells []*Cell) {
 	hidden := 0
@@ -370,6 +199,9 @@ func countedText(c *Cell) string {
 // load, and those that merely split lost, are left out unless predicted.
 func telling(c *Cell) []string {
 	var names []string
+	if len(c.counted()) == 0 {
+		return nil
+	}
 	for _, name := range check.Names {
 		_, predicted := c.Predicted[name]
 		quiet := check.Free[name] && name != "finished"

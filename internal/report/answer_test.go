@@ -158,3 +158,11 @@ func TestDurationsReadAsPeopleSayThem(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingFromARunDrivesTheTerminal(t *testing.T) {
+	t.Parallel()
+	table := report.AnswerTable(one(report.Cell{System: "redis", Setting: map[string]string{"ack": "late", "crash_at": "mid"}, Outcome: report.NotRun, Reason: "red \x1b[31m\x07 alert"}))
+	if strings.ContainsAny(table, "\x1b\x07") {
+		t.Errorf("%q", table)
+	}
+}

@@ -65,7 +65,7 @@ func newAxis(times []float64, left, right float64) axis {
 }
 
 // chooseCuts are the pauses worth cutting, as indexes of the time before each:
-// a pause longer than a third of all that is shown without it.
+// a pause that takes half of what is shown, or more.
 func chooseCuts(times []float64) []int {
 	pauses := make([]int, len(times)-1)
 	for i := range pauses {
@@ -79,7 +79,7 @@ func chooseCuts(times []float64) []int {
 	var cuts []int
 	for _, i := range pauses {
 		rest := shown - length(i)
-		if len(cuts) == maxCuts || rest <= 0 || length(i) < rest/3 {
+		if len(cuts) == maxCuts || rest <= 0 || length(i) < rest {
 			break
 		}
 		cuts = append(cuts, i)

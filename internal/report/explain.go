@@ -50,7 +50,7 @@ func complete(prefix string, ids []string) (string, error) {
 	}
 	switch len(fit) {
 	case 0:
-		return "", fmt.Errorf("%w; every id stands in the trial's page and in its ledger, after \"task\":", ErrNoTask)
+		return "", fmt.Errorf("%w; the trial's page and its ledgers list every id", ErrNoTask)
 	case 1:
 		return fit[0], nil
 	}
@@ -257,7 +257,8 @@ func (s *story) text(res check.Result) string {
 	if n := s.handler(); n != "" {
 		name = " (" + n + ")"
 	}
-	fmt.Fprintf(&b, "task %s%s\n%s on %s, %s, trial %s\n\n", s.fate.Task, name, s.trial.Experiment, s.trial.System, orElse(setting(s.trial.Setting), "no settings"), s.trial.ID)
+	head := fmt.Sprintf("task %s%s\n%s on %s, %s, trial %s\n\n", s.fate.Task, name, s.trial.Experiment, s.trial.System, orElse(setting(s.trial.Setting), "no settings"), s.trial.ID)
+	b.WriteString(printable(head))
 	whoWidth := 0
 	for _, e := range s.events {
 		whoWidth = max(whoWidth, width(e.process))

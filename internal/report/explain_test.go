@@ -129,7 +129,7 @@ func TestExplainTakesTheBeginningOfAnIdThatFitsOneTask(t *testing.T) {
 	}
 	for _, id := range []string{"nobody", ""} {
 		err = report.Explain(&short, trial, files, id)
-		if !errors.Is(err, report.ErrNoTask) || !strings.Contains(err.Error(), "every id stands in") {
+		if !errors.Is(err, report.ErrNoTask) || !strings.Contains(err.Error(), "list every id") {
 			t.Errorf("%q: %v", id, err)
 		}
 	}

@@ -46,7 +46,7 @@ func FindTask(runDir, idPrefix string) (trialDir, taskID string, err error) {
 	case len(found[idPrefix]) == 1: // a whole id fits, whatever else begins with it
 		return oneOf(found[idPrefix]), idPrefix, nil
 	case len(found) == 0:
-		return fail(fmt.Errorf("%w; every id stands in the ledgers, after \"task\": (grep -rho '\"task\":\"[^\"]*' %s | sort -u)", ErrNoTask, root))
+		return fail(fmt.Errorf("%w; list every id with: grep -rho '\"task\":\"[^\"]*' %s | sort -u", ErrNoTask, root))
 	case len(found) > 1:
 		return fail(fmt.Errorf("%w: %s", ErrAmbiguous, firstOf(slices.Sorted(maps.Keys(found)), 8)))
 	}

@@ -227,10 +227,10 @@ func (d *draw) fill(l *lane, lines []ledger.Line) []shade {
 		case ledger.Lost, ledger.Connected, ledger.Draining, ledger.Holding:
 			l.Marks = append(l.Marks, mark{at, "note", title})
 		case ledger.FaultInjected:
-			faults = append(faults, shade{line.Fault, at, d.end, title})
+			faults = append(faults, shade{line.Fault, at, at, title}) // a kill is a moment; what lasts is healed later
 		case ledger.FaultHealed:
 			for i := range faults {
-				if faults[i].Fault == line.Fault && faults[i].To == d.end {
+				if faults[i].Fault == line.Fault && faults[i].To == faults[i].From {
 					faults[i].To = at
 				}
 			}

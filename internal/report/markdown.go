@@ -91,10 +91,14 @@ func predictedText(c *Cell) string {
 	for _, name := range boundNames(c.Predicted) {
 		parts = append(parts, name+" "+bounds(c.Predicted[name]))
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) > 0:
+		return strings.Join(parts, ", ")
+	case c.Outcome == NotRun:
+		return "-"
+	default:
 		return "nothing lost, nothing twice"
 	}
-	return strings.Join(parts, ", ")
 }
 
 func boundNames(b check.Bounds) []string {

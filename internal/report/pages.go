@@ -24,5 +24,5 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"half":      func(a float64) float64 { return a / 2 },
 	"add1":      func(n int) int { return n + 1 },
 	"predicted": predictedText,
-	"capital":   capital,
+	"sentence":  sentence,
 }).ParseFS(pageFiles, "pages/*.html"))

@@ -101,7 +101,7 @@ func (g grid) where(group gridGroup, count string) (text string, any bool) {
 			continue
 		case len(hit) == 0:
 			key = ""
-		case len(hit) == ran:
+		case len(hit) == ran && ran > 1:
 			key = "every moment"
 		}
 		if _, seen := at[key]; !seen && key != "" {

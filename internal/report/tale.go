@@ -13,6 +13,9 @@ import (
 func (s *story) words(e entry, later []entry, h *holding) string {
 	switch e.Event {
 	case ledger.Planned:
+		if next := nextOf(e, later); next != nil && next.Event == ledger.Attempted {
+			return ""
+		}
 		return "was going to publish it: from here on the task is owed"
 	case ledger.Attempted, ledger.Confirmed, ledger.Refused, ledger.Unsure:
 		return s.publishWords(e)
@@ -48,6 +51,8 @@ func (s *story) words(e entry, later []entry, h *holding) string {
 		return "repaired it: " + e.Fault
 	case ledger.Held:
 		return s.heldWords(e)
+	case ledger.Holding:
+		return fmt.Sprintf("held still at checkpoint %s until the experiment let it go on", e.Point)
 	case ledger.Checkpoint, ledger.CensusClosed:
 		return ""
 	}
@@ -146,10 +151,10 @@ func (s *story) handlerWords(e entry, later []entry) string {
 	}
 }
 
-// nextOf is the next line of the same process about the same message.
+// nextOf is the next line of the same process about the same task.
 func nextOf(e entry, later []entry) *entry {
 	for i := range later {
-		if later[i].proc.File == e.proc.File && later[i].Message == e.Message {
+		if later[i].proc.File == e.proc.File && (later[i].Message == e.Message || later[i].Task != "" && later[i].Task == e.Task) {
 			return &later[i]
 		}
 	}

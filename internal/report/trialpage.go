@@ -92,6 +92,7 @@ type svgBar struct {
 
 type svgRect struct {
 	X, Y, W, H float64
+	Moment     bool // a fault that was injected and not healed: a kill
 	Title      string
 	Label      string
 }
@@ -198,7 +199,7 @@ func (c chart) place() svgChart {
 	}
 	for _, f := range c.Faults {
 		x0, x1 := a.x(f.From), a.x(f.To)
-		s.Shades = append(s.Shades, svgRect{X: x0, Y: s.Top, W: max(2, x1-x0), H: s.Bottom - s.Top, Title: f.Title, Label: f.Fault})
+		s.Shades = append(s.Shades, svgRect{X: x0, Y: s.Top, W: max(2, x1-x0), H: s.Bottom - s.Top, Title: f.Title, Label: f.Fault, Moment: f.From == f.To})
 	}
 	return s
 }

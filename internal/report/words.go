@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -106,6 +107,14 @@ func capital(s string) string {
 	return strings.ToUpper(string(r)) + s[n:]
 }
 
+// sentence is the text with a capital and a full stop.
+func sentence(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+		return capital(s)
+	}
+	return capital(s) + "."
+}
+
 // width is how many columns the text takes on a terminal; what the report
 // writes has no wide and no combining characters.
 func width(s string) int { return utf8.RuneCountInString(s) }
@@ -118,7 +127,7 @@ func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-width
 func wrap(text string, n int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(printable(text)) {
 		switch {
 		case line == "":
 			line = word
@@ -130,4 +139,15 @@ func wrap(text string, n int) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+// printable takes out what a terminal would obey: reasons and ids come from
+// servers and from whoever publishes.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -1,0 +1,150 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+)
+
+// flushes is a consumer whose Flush is the test's.
+type flushes struct {
+	broker.Consumer
+	flush func(context.Context) error
+}
+
+func (f *flushes) Flush(ctx context.Context) error { return f.flush(ctx) }
+
+func (b *bench) flushing(flush func(context.Context) error) {
+	b.meddled(func(c broker.Consumer) broker.Consumer { return &flushes{c, flush} })
+}
+
+func TestAckedIsWrittenAfterAFlushAndNamesWhatItCovers(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.publish("noop")
+		b.publish("noop")
+		b.start()
+		sent := b.lines(ledger.AckSent)
+		if n := len(b.lines(ledger.Acked)); len(sent) != 2 || n != 0 {
+			t.Fatalf("%d ack-sent, %d acked before the flush", len(sent), n)
+		}
+		b.sleep(time.Second)
+		if l := b.one(ledger.Acked); l.Upto != sent[1].Seq || l.Session != 1 || l.Task != "" {
+			t.Errorf("acked: %+v; want it up to line %d", l, sent[1].Seq)
+		}
+	})
+}
+
+func TestAckedWaitsForTheFlush(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		processed := make(chan struct{})
+		b.flushing(func(ctx context.Context) error {
+			select {
+			case <-processed:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		b.publish("noop")
+		b.start()
+		b.sleep(time.Minute)
+		if n := len(b.lines(ledger.Acked)); n != 0 {
+			t.Fatal("acked was written while the broker had said nothing")
+		}
+		late := b.publish("noop") // after the flush began: not covered by it
+		b.settle()
+		first := b.lines(ledger.AckSent)[0]
+		close(processed)
+		b.settle()
+		if l := b.one(ledger.Acked); l.Upto != first.Seq {
+			t.Errorf("acked up to line %d; the flush began after line %d", l.Upto, first.Seq)
+		}
+		b.sleep(time.Second)
+		all := b.lines(ledger.Acked)
+		if sent := b.lines(ledger.AckSent)[1]; len(all) != 2 || all[1].Upto != sent.Seq || sent.Task != late.TaskID {
+			t.Errorf("acked: %+v", all)
+		}
+	})
+}
+
+func TestWhatAFlushWasUnsureOfIsNeverAcked(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		var answer error = fmt.Errorf("the session ended: %w", broker.ErrUnsure)
+		b.flushing(func(context.Context) error { return answer })
+		b.publish("noop")
+		b.start()
+		first := b.one(ledger.AckSent)
+		b.sleep(time.Second)
+		if l := b.one(ledger.AckUnsure); l.Upto != first.Seq || l.Session != 1 || l.Task != "" || !strings.Contains(l.Reason, "the session ended") {
+			t.Errorf("ack-unsure: %+v", l)
+		}
+		answer = nil // the driver tells of a loss once; from here on it has nothing on the way
+		b.sleep(time.Minute)
+		if n := len(b.lines(ledger.Acked)); n != 0 {
+			t.Fatal("a later flush acked what an earlier one was unsure of")
+		}
+		b.publish("noop")
+		b.sleep(time.Second)
+		if l := b.one(ledger.Acked); l.Upto != b.lines(ledger.AckSent)[1].Seq {
+			t.Errorf("acked: %+v", l)
+		}
+	})
+}
+
+func TestWhatWasOnItsWayWhenTheSessionEndedIsNeverAcked(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.publish("noop")
+		b.start()
+		b.one(ledger.AckSent)
+		b.server.CloseConnections()
+		b.sleep(time.Minute)
+		if l := b.one(ledger.Lost); l.Session != 1 || l.Reason == "" {
+			t.Errorf("lost: %+v", l)
+		}
+		if n := len(b.lines(ledger.Acked)); n != 0 {
+			t.Error("acked was written for a session that had ended before the flush")
+		}
+		b.publish("noop")
+		b.sleep(time.Second)
+		if l := b.one(ledger.Acked); l.Session != 2 {
+			t.Errorf("acked: %+v", l)
+		}
+	})
+}
+
+func TestOnlyOneFlushAtATimeAsksTheDriver(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		asking, most := 0, 0
+		b.flushing(func(context.Context) error {
+			asking++
+			most = max(most, asking)
+			time.Sleep(time.Second)
+			asking--
+			return nil
+		})
+		b.publish("noop")
+		b.start()
+		b.sleep(200 * time.Millisecond)
+		b.stop() // its last flush comes while the other is under way
+		b.must("stop", b.wait())
+		if most != 1 {
+			t.Errorf("%d flushes at once", most)
+		}
+	})
+}
+
+func TestTheLastAcknowledgementsAreMadeSureOfBeforeTheEnd(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.publish("noop")
+		b.start()
+		b.end()
+		if l := b.one(ledger.Acked); l.Upto != b.one(ledger.AckSent).Seq {
+			t.Errorf("acked: %+v", l)
+		}
+	})
+}
