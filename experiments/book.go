@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"acklab/internal/check"
-	"acklab/internal/ledger"
 	"acklab/internal/report"
 )
 
@@ -185,11 +184,4 @@ func claimCell(c report.Cell, bounds check.Bounds) check.ClaimCell {
 
 func host() map[string]any {
 	return map[string]any{"os": runtime.GOOS, "arch": runtime.GOARCH, "cores": runtime.NumCPU(), "go": runtime.Version()}
-}
-
-// ledgersBelow finds the ledgers of a run's trials.
-func ledgersBelow(dir string) report.Ledgers {
-	return func(id string) (ledger.Trial, map[string]ledger.File, error) {
-		return ledger.LoadTrial(trialDir(dir, id))
-	}
 }

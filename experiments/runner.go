@@ -138,7 +138,7 @@ func (r *Runner) run(ctx context.Context, plan Plan) (report.Run, error) {
 	}
 	r.progress.End()
 	done := book.report(started, r.servers.versions)
-	return done, report.Save(r.dir, done, ledgersBelow(r.dir))
+	return done, report.Save(r.dir, done, report.LedgersIn(r.dir))
 }
 
 // stage carries out jobs, one by one or side by side. Side by side, each waits
@@ -214,7 +214,7 @@ func Recheck(dir string) (report.Run, error) {
 	if err != nil {
 		return report.Run{}, err
 	}
-	ledgers := ledgersBelow(dir)
+	ledgers := report.LedgersIn(dir)
 	for i := range old.Experiments {
 		if err := rejudge(&old.Experiments[i], ledgers); err != nil {
 			return report.Run{}, err

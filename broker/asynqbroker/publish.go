@@ -2,6 +2,7 @@ package asynqbroker
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -99,14 +100,32 @@ func payloadOf(m *task.Message) ([]byte, error) {
 	case strings.TrimSpace(m.ID) == "" || strings.TrimSpace(m.Name) == "":
 		return nil, invalid(errors.New("asynq needs a message id and a task name"))
 	}
+	// The arguments alone may settle it; to encode them takes seconds.
+	if n := base64.StdEncoding.EncodedLen(argumentSize(m)); n > task.MaxSize {
+		return nil, tooLarge(n)
+	}
 	payload, err := m.MarshalEnvelope()
 	if err != nil {
 		return nil, invalid(err)
 	}
 	if len(payload) > task.MaxSize {
-		return nil, &broker.Refusal{Reason: broker.TooLarge, Err: fmt.Errorf("an envelope of %d bytes, the limit is %d", len(payload), task.MaxSize)}
+		return nil, tooLarge(len(payload))
 	}
 	return payload, nil
+}
+
+func tooLarge(size int) error {
+	return &broker.Refusal{Reason: broker.TooLarge, Err: fmt.Errorf("an envelope of %d bytes or more, the limit is %d", size, task.MaxSize)}
+}
+
+func argumentSize(m *task.Message) (n int) {
+	for _, a := range m.Args {
+		n += len(a)
+	}
+	for name, a := range m.Kwargs {
+		n += len(name) + len(a)
+	}
+	return n
 }
 
 // heed tells when Redis begins and ceases to refuse all publishes.

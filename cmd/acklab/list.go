@@ -14,12 +14,17 @@ import (
 )
 
 func newList() *cobra.Command {
-	var asJSON bool
+	var asJSON, asMarkdown bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Show the catalogue: experiments, their claims, and what is not built yet",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if asMarkdown {
+				text, err := experiments.Reference()
+				fmt.Print(text)
+				return err
+			}
 			listing, err := experiments.List()
 			if err != nil {
 				return err
@@ -33,6 +38,8 @@ func newList() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	cmd.Flags().BoolVar(&asMarkdown, "markdown", false, "as docs/experiments.md: every cell with its prediction")
+	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	return cmd
 }
 

@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRun(), newList(), newExplain(), newRecheck(), newSelftest(),
-		newProducer(), newWorker(), newSend(),
+		newProducer(), newWorker(), newSend(), newInspect(), newDoctor(),
 		newInprocess(), newMinder(),
 	)
 	return root

@@ -1,0 +1,183 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"acklab/broker"
+	"acklab/internal/connect"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/producer"
+	"acklab/task"
+	"acklab/task/demo"
+	"acklab/worker"
+)
+
+// origin is the header that says who published a task.
+const origin = "acklab@bench:1"
+
+// acklab is our side of a contest: producer and worker as the command line
+// makes them, with metrics, on a queue of their own.
+type acklab struct {
+	b       *testing.B
+	url     string
+	queue   string
+	books   bool // whether a ledger is kept
+	slots   int
+	ahead   int // prefetch multiplier
+	broker  broker.Broker
+	metrics *metrics.Metrics
+	ledgers int
+}
+
+func newAcklab(b *testing.B, a acklab) *acklab {
+	a.b = b
+	client, err := connect.Open(context.Background(), a.url, broker.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { client.Close(context.Background()) })
+	if err := client.Declare(context.Background(), a.queue); err != nil {
+		b.Fatal(err)
+	}
+	a.broker, a.metrics = client, metrics.New(prometheus.NewRegistry())
+	return &a
+}
+
+// keepBooks runs do with a ledger of its own, and checks what do says it has
+// written there.
+func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) time.Duration) time.Duration {
+	a.b.Helper()
+	if !a.books {
+		return do(nil)
+	}
+	a.ledgers++
+	path := filepath.Join(a.b.TempDir(), strconv.Itoa(a.ledgers)+".jsonl")
+	w, err := ledger.Create(path, nil)
+	if err != nil {
+		a.b.Fatal(err)
+	}
+	took := do(w)
+	if err := w.Close(); err != nil {
+		a.b.Fatal(err)
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		a.b.Fatal(err)
+	}
+	if n := bytes.Count(written, []byte(`"event":"`+string(event)+`"`)); n != tasks {
+		a.b.Fatalf("the ledger has %d lines of %s, want %d", n, event, tasks)
+	}
+	if err := os.Remove(path); err != nil {
+		a.b.Fatal(err)
+	}
+	return took
+}
+
+// burst publishes all tasks as acklab producer does without a rate.
+func (a *acklab) burst() time.Duration {
+	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) time.Duration {
+		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
+		began := time.Now()
+		tally, err := p.Run(context.Background(), producer.Load{
+			Count: tasks, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin},
+		}, nil)
+		took := time.Since(began)
+		if err != nil || tally.Confirmed != tasks {
+			a.b.Fatal(tally.Summary(), err)
+		}
+		return took
+	})
+}
+
+// oneByOne publishes all tasks in calls of one, from several goroutines.
+func (a *acklab) oneByOne(goroutines int) time.Duration {
+	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) time.Duration {
+		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
+		return spread(goroutines, func() {
+			m, err := task.New("noop", task.Options{Queue: a.queue, Origin: origin})
+			if err != nil {
+				a.b.Error(err)
+				return
+			}
+			if tally, _, err := p.Publish(context.Background(), m); err != nil || tally.Confirmed != 1 {
+				a.b.Error(tally.Summary(), err)
+			}
+		})
+	})
+}
+
+// work runs a worker from its start until all tasks have run. Stopping it is
+// not counted, but whether it leaves something behind is checked.
+func (a *acklab) work() time.Duration {
+	return a.keepBooks(ledger.Finished, func(w *ledger.Writer) time.Duration {
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		var ended time.Time
+		var done atomic.Int64
+		registry := task.NewRegistry()
+		registry.Register("noop", func(ctx context.Context, c *task.Call) (any, error) {
+			result, err := demo.Noop(ctx, c)
+			if done.Add(1) == tasks {
+				ended = time.Now()
+				stop()
+			}
+			return result, err
+		})
+		worker, err := worker.New(worker.Config{
+			Open: func(ctx context.Context, o broker.Options) (broker.Broker, error) {
+				return connect.Open(ctx, a.url, o)
+			},
+			Registry: registry, Sources: []broker.Source{{Queue: a.queue}},
+			Concurrency: a.slots, PrefetchMultiplier: a.ahead, Ack: worker.Late, Grace: time.Minute,
+			Ledger: w, Metrics: a.metrics,
+		})
+		if err != nil {
+			a.b.Fatal(err)
+		}
+		began := time.Now()
+		if err := worker.Run(ctx, nil); err != nil {
+			a.b.Fatal(err)
+		}
+		a.nothingLeft()
+		return ended.Sub(began)
+	})
+}
+
+func (a *acklab) nothingLeft() {
+	a.b.Helper()
+	depth, err := a.broker.Depth(context.Background(), a.queue)
+	if err != nil {
+		a.b.Fatal(err)
+	}
+	if depth.Ready == nil || *depth.Ready != 0 {
+		a.b.Fatalf("left in the queue: %+v", depth)
+	}
+}
+
+// spread does something once for each task, from several goroutines.
+func spread(goroutines int, do func()) time.Duration {
+	var left atomic.Int64
+	left.Store(tasks)
+	var all sync.WaitGroup
+	began := time.Now()
+	for range goroutines {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				do()
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(began)
+}

@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"acklab/internal/server"
+	"acklab/task"
+)
+
+const (
+	// producers publish at the same time.
+	producers = 8
+	// handlers run at the same time.
+	handlers = 10
+)
+
+// BenchmarkRatioAsynq: enqueues, then a worker with late acknowledgement
+// whose tasks do nothing, against asynq alone.
+func BenchmarkRatioAsynq(b *testing.B) {
+	r := startRedis(b)
+	url := r.URL("asynq")
+	bare := newBareAsynq(b, r, "bare")
+	ours := newAcklab(b, acklab{url: url, queue: "ours", books: true, slots: handlers, ahead: 1})
+	silent := newAcklab(b, acklab{url: url, queue: "silent", slots: handlers, ahead: 1})
+	inBursts := newAcklab(b, acklab{url: url, queue: "bursts", books: true, slots: handlers, ahead: 1})
+	published, worked := make([]record, 4), make([]record, 3)
+	for round := 0; b.Loop(); round++ {
+		inTurns(round, r, []step{
+			bare.publish,
+			func() time.Duration { return ours.oneByOne(producers) },
+			func() time.Duration { return silent.oneByOne(producers) },
+			inBursts.burst,
+		}, published)
+		inTurns(round, r, []step{bare.work, ours.work, silent.work}, worked)
+		bare.forget("bursts")
+	}
+	results.add(b, "publish-x-of-bare", row{"asynq: enqueues one by one, 8 goroutines", published[0], published[1], 0.8})
+	results.add(b, "burst-x-of-bare", row{"asynq: a burst of ours against those", published[0], published[3], 0.8})
+	results.add(b, "tasks-x-of-bare", row{"asynq: no-op tasks, 10 at a time, late acks", worked[0], worked[1], 0.8})
+	results.add(b, "publish-ledger-on-x-of-off", row{"asynq: the same enqueues, ledger off", published[2], published[1], 0})
+	results.add(b, "tasks-ledger-on-x-of-off", row{"asynq: the same tasks, ledger off", worked[2], worked[1], 0})
+}
+
+// bareAsynq does with asynq what our producer and worker do, with the same
+// payload.
+type bareAsynq struct {
+	b       *testing.B
+	redis   *server.Redis
+	queue   string
+	payload []byte
+}
+
+func newBareAsynq(b *testing.B, r *server.Redis, queue string) *bareAsynq {
+	m, err := task.New("noop", task.Options{Queue: queue, Origin: origin})
+	if err != nil {
+		b.Fatal(err)
+	}
+	payload, err := m.MarshalEnvelope()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &bareAsynq{b: b, redis: r, queue: queue, payload: payload}
+}
+
+func (a *bareAsynq) publish() time.Duration {
+	c := a.redis.Client()
+	defer c.Close()
+	client := asynq.NewClientFromRedisClient(c)
+	return spread(producers, func() {
+		if _, err := client.EnqueueContext(context.Background(), asynq.NewTask("noop", a.payload), asynq.Queue(a.queue)); err != nil {
+			a.b.Error(err)
+		}
+	})
+}
+
+// work runs a server from its start until all tasks have run.
+func (a *bareAsynq) work() time.Duration {
+	c := a.redis.Client()
+	defer c.Close()
+	var done atomic.Int64
+	all := make(chan time.Time, 1)
+	mux := asynq.NewServeMux()
+	mux.HandleFunc("noop", func(context.Context, *asynq.Task) error {
+		if done.Add(1) == tasks {
+			all <- time.Now()
+		}
+		return nil
+	})
+	s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: handlers, Queues: map[string]int{a.queue: 1}, LogLevel: asynq.FatalLevel})
+	began := time.Now()
+	if err := s.Start(mux); err != nil {
+		a.b.Fatal(err)
+	}
+	ended := <-all
+	s.Shutdown()
+	return ended.Sub(began)
+}
+
+// forget deletes what waits in a queue.
+func (a *bareAsynq) forget(queue string) {
+	c := a.redis.Client()
+	defer c.Close()
+	n, err := asynq.NewInspectorFromRedisClient(c).DeleteAllPendingTasks(queue)
+	if err != nil || n != tasks {
+		a.b.Fatalf("%d tasks deleted, want %d: %v", n, tasks, err)
+	}
+}
