@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -102,7 +103,10 @@ func CloseConnections() Step {
 
 // Age lets time pass, for what is young is not like what is old.
 func Age(d time.Duration) Step {
-	return Step{fmt.Sprintf("wait until the queue is %s old", d), func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
+	return Step{fmt.Sprintf("wait until the queue is %s old", d), func(ctx context.Context, t *Trial) error {
+		t.yield()
+		return errors.Join(pause(ctx, d), t.resume(ctx))
+	}}
 }
 
 // leaderless is the measure of MendQueue: 1 when the queue had no leader.
@@ -124,11 +128,12 @@ func MendQueue() Step {
 		if !ok {
 			return fmt.Errorf("mend the queue: %s has no queue leaders", t.server.Name())
 		}
+		t.yield() // five seconds for each answer that does not come
 		_, err := rabbit.Queue(look, t.queue)
 		if err == nil {
-			return t.Measure(leaderless, 0)
+			return errors.Join(t.Measure(leaderless, 0), t.resume(ctx))
 		}
-		if err := rabbit.DeleteQueue(ctx, t.queue); err != nil {
+		if err := errors.Join(rabbit.DeleteQueue(ctx, t.queue), t.resume(ctx)); err != nil {
 			return err
 		}
 		if err := t.Measure(leaderless, 1); err != nil {

@@ -61,13 +61,13 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 	case "worker killed":
 		leased(&c, sys, suite)
 		c.Steps = append(c.Steps, KillAfterStarts("worker1", 20, 200, 5*time.Millisecond))
-		c.Expect = ledger.Expect{Victim: "worker1", Faults: []string{faultKill}, Waiting: 1, MarksAlways: marksTrusted(sys)}
+		c.Expect = ledger.Expect{Victim: "worker1", Faults: []string{faultKill}, Waiting: 1}
 		c.Because = "what the dead worker held comes back, and what of that had finished runs again: at least once"
 		predictAgain(&c, most)
 	case "connections closed":
 		most *= sharedWorkers
 		c.Steps = append(c.Steps, AwaitCount("worker1", ledger.Started, 50), CloseConnections())
-		c.Expect = ledger.Expect{Faults: []string{faultCut}, MarksAlways: marksTrusted(sys)}
+		c.Expect = ledger.Expect{Faults: []string{faultCut}}
 		c.Because = "what all workers held comes back, and what of that had finished runs again: at least once"
 		predictAgain(&c, most)
 	}

@@ -41,7 +41,7 @@ func politeCell(sys System, ack, length string, job Job, hands Hands, begun int)
 	survivor.Grace = 0
 	return Cell{
 		System: sys, Setting: Setting{"ack": ack, "task": length}, Trials: 3, Pace: Beside, Load: job.Count, Control: ack + "-" + length, Seconds: 3,
-		Expect: ledger.Expect{Faults: []string{faultTerminate}, MarksAlways: marksTrusted(sys)},
+		Expect: ledger.Expect{Faults: []string{faultTerminate}},
 		Steps: []Step{
 			Declare(), Publish(job), StartWorker("victim", victim), AwaitCount("victim", ledger.Started, begun), Stop("victim"),
 			StartWorker("survivor", survivor), AwaitConsuming("survivor"),

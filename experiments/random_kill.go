@@ -44,7 +44,7 @@ func randomHands(ack string) Hands {
 func randomCell(sys System, suite Suite, ack string) Cell {
 	c := Cell{
 		System: sys, Setting: Setting{"ack": ack}, Trials: 50, Load: randomLoad, Control: ack, Seconds: 0.6,
-		Expect: ledger.Expect{Victim: "victim", Faults: []string{faultKill}, Waiting: 1, MarksAlways: marksTrusted(sys)},
+		Expect: ledger.Expect{Victim: "victim", Faults: []string{faultKill}, Waiting: 1},
 		Steps: []Step{
 			Declare(), Publish(randomJob), StartWorker("victim", randomHands(ack)),
 			KillAfterStarts("victim", 5, randomClean, 5*time.Millisecond),

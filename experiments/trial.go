@@ -94,11 +94,14 @@ func (r *Runner) prepare(_ context.Context, job trialJob) (*Trial, error) {
 		Control: job.control, Queues: []string{t.queue}, Expect: job.cell.Expect,
 	}
 	if job.control {
-		t.manifest.Expect = ledger.Expect{MarksAlways: job.cell.Expect.MarksAlways}
+		t.manifest.Expect = ledger.Expect{}
 		if job.cell.Expect.QueueDiesWith != "" {
 			t.manifest.Expect.QueueDiesWith = cleanWorker
 		}
 	}
+	traits := job.cell.System.Traits()
+	t.manifest.Expect.MarksAlways = traits.Marks == broker.MarksAlways || traits.Marks == broker.MarksWhileUp
+	t.manifest.Expect.LeaseBound = traits.Returns == broker.OnLease
 	return t, nil
 }
 

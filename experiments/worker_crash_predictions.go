@@ -29,13 +29,6 @@ func leased(c *Cell, sys System, suite Suite) {
 	c.Stranding = true
 }
 
-// marksTrusted tells whether a redelivery mark that is wrong is a lie, where
-// the server itself is not killed.
-func marksTrusted(sys System) bool {
-	m := sys.Traits().Marks
-	return m == broker.MarksAlways || m == broker.MarksWhileUp
-}
-
 func crashEvidence(sys System, at string) ledger.Expect {
 	e := ledger.Expect{Victim: "victim", Checkpoint: at, Running: 1, Prefetched: crashPrefetched, Waiting: crashLoad - crashHeld - 1}
 	if at == "before-fetch" {
@@ -44,7 +37,6 @@ func crashEvidence(sys System, at string) ledger.Expect {
 	if sys.Kind == NoServer {
 		e.QueueDiesWith = "victim"
 	}
-	e.MarksAlways = marksTrusted(sys)
 	return e
 }
 
@@ -52,7 +44,7 @@ func crashEvidence(sys System, at string) ledger.Expect {
 // task when the worker died at the point: no, yes, or a race.
 func acknowledged(ack, at string) (yes, race bool) {
 	switch {
-	case at == "ack-sent" || at == "late-ack-sent":
+	case isRace(at):
 		return false, true
 	case ack == "early":
 		return at != "before-fetch" && at != "fetched", false

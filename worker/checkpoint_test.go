@@ -85,7 +85,9 @@ func TestATriggerMeansTheNthTaskOrTheOneWithTheID(t *testing.T) {
 	t.Parallel()
 	for name, trigger := range map[string]func([]*task.Message) *worker.Trigger{
 		"nth": func([]*task.Message) *worker.Trigger { return &worker.Trigger{At: worker.Started, Nth: 3} },
-		"id":  func(ms []*task.Message) *worker.Trigger { return &worker.Trigger{At: worker.Started, Task: ms[2].TaskID} },
+		"id": func(ms []*task.Message) *worker.Trigger {
+			return &worker.Trigger{At: worker.Started, Task: ms[2].TaskID}
+		},
 		"the id counts, not the number": func(ms []*task.Message) *worker.Trigger {
 			return &worker.Trigger{At: worker.Started, Task: ms[2].TaskID, Nth: 1}
 		},

@@ -19,7 +19,7 @@ const flushEvery = 100 * time.Millisecond
 type flusher struct {
 	// turn lets one flush through at a time: a driver may tell only one caller
 	// that settlements went down with a session.
-	turn sync.Mutex
+	turn chan struct{}
 
 	mu            sync.Mutex
 	session       int
@@ -74,8 +74,12 @@ func (f *flusher) over(session int) {
 // acked. When it cannot be sure it writes ack-unsure, and never acked for
 // those: a later flush that goes well is about later ones.
 func (w *Worker) flush(ctx context.Context) {
-	w.flusher.turn.Lock()
-	defer w.flusher.turn.Unlock()
+	select {
+	case w.flusher.turn <- struct{}{}:
+		defer func() { <-w.flusher.turn }()
+	case <-ctx.Done():
+		return
+	}
 	session, line, some := w.flusher.pending()
 	if !some {
 		return

@@ -48,7 +48,8 @@ func New(cfg Config) (*Worker, error) {
 	cfg.Metrics.KnowTasks(cfg.Registry.Names()...)
 	return &Worker{
 		cfg: cfg, ackMode: cfg.Ack, registry: cfg.Registry, ledger: cfg.Ledger, metrics: cfg.Metrics, log: log,
-		points: checkpoints{crash: cfg.Crash, pause: cfg.Pause, resume: cfg.Resume, ledger: cfg.Ledger},
+		points:  checkpoints{crash: cfg.Crash, pause: cfg.Pause, resume: cfg.Resume, ledger: cfg.Ledger},
+		flusher: flusher{turn: make(chan struct{}, 1)},
 	}, nil
 }
 

@@ -1,17 +1,14 @@
 package rabbitbroker
 
 import (
-	"context"
 	"testing"
 
 	"acklab/broker"
+	"acklab/internal/server"
 )
 
 // killed kills the node and starts it again.
-func killed(t testing.TB, r interface {
-	Kill(context.Context) error
-	Boot(context.Context) error
-}) {
+func killed(t testing.TB, r *server.Rabbit) {
 	t.Helper()
 	if err := r.Kill(within(t)); err != nil {
 		t.Fatal(err)
@@ -25,6 +22,7 @@ func TestConfirmedMessagesSurviveAKilledNode(t *testing.T) {
 	t.Parallel()
 	r := startNode(t)
 	_, sent := stocked(t, r.URL(""), "kept", 200, broker.Options{})
+	settleYoungQueues(within(t), t, r)
 	killed(t, r)
 	wantHeld(t, openURL(t, r.URL(""), broker.Options{}), "kept", sent)
 }
@@ -36,6 +34,7 @@ func TestAKilledNodeForgetsTheLastAcksOfAClassicQueue(t *testing.T) {
 	t.Parallel()
 	r := startNode(t)
 	b, sent := stocked(t, r.URL(""), "acked", 10, broker.Options{})
+	settleYoungQueues(within(t), t, r)
 	c := consume(t, b, 10, "acked")
 	for _, d := range receive(t, c, len(sent)) {
 		if err := d.Ack(within(t)); err != nil {

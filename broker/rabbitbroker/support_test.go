@@ -185,12 +185,14 @@ func says(err error, words ...string) bool {
 	return true
 }
 
-// settleYoungQueues has the node write down which quorum queues it has. It
-// keeps that in dets tables, which reach the disk seconds later: killed
-// sooner, it starts the queue without its log and without a leader.
+// settleYoungQueues has the node write down which queues it has. It keeps that
+// in the log of mnesia, and for quorum queues in dets tables too, which reach
+// the disk later: a node that is killed sooner has forgotten a classic queue
+// with all that it had confirmed, and starts a quorum queue without its log
+// and without a leader.
 func settleYoungQueues(ctx context.Context, t testing.TB, r *server.Rabbit) {
 	t.Helper()
-	if out, err := r.Eval(ctx, "lists:foreach(fun dets:sync/1, dets:all())"); err != nil {
-		t.Errorf("write down the quorum queues: %s %v", out, err)
+	if out, err := r.Eval(ctx, "ok = mnesia:sync_log(), lists:foreach(fun dets:sync/1, dets:all())"); err != nil {
+		t.Errorf("write down the queues: %s %v", out, err)
 	}
 }

@@ -54,6 +54,14 @@ func TestEveryClassIsReachedByItsOwnEvidence(t *testing.T) {
 		}, nil, Bounds{"never_sent": point(1), "planned": point(2), "attempted": point(1), "refused": point(1)}},
 		{"attempted without an outcome", "", func(b *bench) { b.attempt("producer", "t0", "m0", 0) }, nil, Bounds{"unsure": point(1), "absent": point(1)}},
 		{"finished and still held", ledger.Confirmed, got(ledger.Accepted, ledger.Started, ledger.Finished), []heldMessage{{"t0", "m0", "unacked"}}, Bounds{"leftover": point(1)}},
+		{"planned, attempted and finished", "", func(b *bench) {
+			b.write("producer", ledger.Line{Event: ledger.Planned, Task: "t0", Queue: "q"})
+			b.publish("producer", "t0", "m0", ledger.Confirmed)
+			got(ledger.Accepted, ledger.Started, ledger.Finished)(b)
+		}, nil, Bounds{"planned": point(1), "attempted": point(1), "finished": point(1)}},
+		{"a session's settlements are unsure", ledger.Confirmed, func(b *bench) {
+			b.write("worker", ledger.Line{Event: ledger.AckUnsure, Session: 1, Reason: "the session ended"})
+		}, []heldMessage{{"t0", "m0", "queued"}}, Bounds{"stranded": point(1)}},
 		{"its result is lost", ledger.Confirmed, got(ledger.Accepted, ledger.Started, ledger.Finished, ledger.ResultLost), nil, Bounds{"result_lost": point(1)}},
 		{"interrupted after an early acknowledgement", ledger.Confirmed,
 			got(ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Interrupted), nil, Bounds{"lost_after_ack": point(1)}},
@@ -66,6 +74,23 @@ func TestEveryClassIsReachedByItsOwnEvidence(t *testing.T) {
 		{"a refused copy is none", ledger.Refused, func(b *bench) {
 			b.publish("producer", "t0", "m1", ledger.Confirmed)
 		}, []heldMessage{{"t0", "m1", "queued"}}, Bounds{"stranded": point(1)}},
+		{"an unsure copy that is held", ledger.Confirmed, func(b *bench) {
+			b.publish("producer", "t0", "m1", ledger.Unsure)
+		}, []heldMessage{{"t0", "m0", "queued"}, {"t0", "m1", "queued"}}, Bounds{"stranded": point(1), "copied": point(1)}},
+		{"an unsure copy that was received", ledger.Confirmed, func(b *bench) {
+			b.publish("producer", "t0", "m1", ledger.Unsure)
+			b.receive("worker", "t0", "m1", "first")
+		}, []heldMessage{{"t0", "m0", "queued"}}, Bounds{"stranded": point(1), "copied": point(1)}},
+		{"an unsure copy that nobody saw", ledger.Confirmed, func(b *bench) {
+			b.publish("producer", "t0", "m1", ledger.Unsure)
+		}, []heldMessage{{"t0", "m0", "queued"}}, Bounds{"stranded": point(1)}},
+		{"failed and still held", ledger.Confirmed, got(ledger.Accepted, ledger.Started, ledger.Failed), []heldMessage{{"t0", "m0", "unacked"}}, Bounds{"failed": point(1), "leftover": point(1)}},
+		{"expired and still held", ledger.Confirmed, got(ledger.Accepted, ledger.Expired), []heldMessage{{"t0", "m0", "unacked"}}, Bounds{"expired": point(1), "leftover": point(1)}},
+		{"revoked and still held", ledger.Confirmed, got(ledger.Accepted, ledger.Revoked), []heldMessage{{"t0", "m0", "unacked"}}, Bounds{"revoked": point(1), "leftover": point(1)}},
+		{"dead and still held", ledger.Confirmed, func(b *bench) {
+			b.attempt("worker", "t0", "m1", 1)
+			b.write("worker", ledger.Line{Event: ledger.Confirmed, Task: "t0", Message: "m1", Queue: "q"})
+		}, []heldMessage{{"t0", "m0", "dead"}, {"t0", "m1", "delayed"}}, Bounds{"dead": point(1), "leftover": point(1)}},
 		{"a retry is no copy", ledger.Confirmed, func(b *bench) {
 			b.attempt("worker", "t0", "m1", 1)
 			b.write("worker", ledger.Line{Event: ledger.Confirmed, Task: "t0", Message: "m1", Queue: "q"})
@@ -167,6 +192,20 @@ func TestTheCauseOfALossNeedsEvidence(t *testing.T) {
 		}, AfterAck},
 		{"its retry vanished", retry, Unexplained},
 		{"its retry vanished in a broken broker", func(b *bench) { brokerFault(b); retry(b) }, InBroker},
+		{"a retry that was never stored is nobody's loss", func(b *bench) {
+			ack(b)
+			b.attempt("worker", "t0", "m1", 1)
+			b.write("worker", ledger.Line{Event: ledger.Unsure, Task: "t0", Message: "m1", Queue: "q"})
+		}, AfterAck},
+		{"its retry was unsure, and was there", func(b *bench) {
+			ack(b)
+			b.attempt("worker", "t0", "m1", 1)
+			b.write("worker", ledger.Line{Event: ledger.Unsure, Task: "t0", Message: "m1", Queue: "q"})
+			b.receive("worker", "t0", "m1", "first")
+		}, Unexplained},
+		{"a fault was done to somebody else", func(b *bench) {
+			b.write("runner", ledger.Line{Event: ledger.FaultInjected, Fault: "kill"})
+		}, Unexplained},
 		{"the broker was broken", brokerFault, InBroker},
 		{"the broker was broken after the acknowledgement", func(b *bench) { brokerFault(b); ack(b) }, AfterAck},
 		{"a rejection is no permission to forget", func(b *bench) {
@@ -182,6 +221,36 @@ func TestTheCauseOfALossNeedsEvidence(t *testing.T) {
 				t.Errorf("%s, %s; want lost, %s", f.Class, f.Cause, c.want)
 			}
 		})
+	}
+}
+
+func TestAFaultThatNobodySawExcusesNoLoss(t *testing.T) {
+	t.Parallel()
+	b := oneTask(t, ledger.Confirmed, nil)
+	b.trial.Expect.BrokerFault, b.trial.Expect.Faults = true, []string{"kill-broker"}
+	r := b.judge()
+	wantUnsure(t, r, "nothing shows that the fault kill-broker happened")
+	if f := r.fate(t, "t0"); f.Cause != Unexplained {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestAPublishThatNamesNoMessageIsAnUnsureAttempt(t *testing.T) {
+	t.Parallel()
+	r := oneTask(t, "", func(b *bench) { b.attempt("producer", "t0", "", 0) }).judge()
+	wantUnsure(t, r, "a publish names no message")
+	if r.Counts["attempted"] != 1 || r.Counts["absent"] != 1 {
+		t.Errorf("%v", nonZero(r.Counts))
+	}
+}
+
+func TestTheBrokerIsProbedAfterTheLastThingThatWasDoneToIt(t *testing.T) {
+	t.Parallel()
+	for _, what := range []ledger.Event{ledger.FaultInjected, ledger.FaultHealed} {
+		b := oneTask(t, ledger.Refused, nil)
+		b.sure()
+		b.edit("runner", ledger.DepthSeen, func(l *ledger.Line) { l.Event, l.Fault = what, "cut" })
+		wantUnsure(t, b.judge(), "no probe showed a healthy broker after")
 	}
 }
 
@@ -213,6 +282,20 @@ func together(t testing.TB, dies bool) *bench {
 	return b
 }
 
+func TestALossNeedsACensusOfEveryQueueThatWasPublishedTo(t *testing.T) {
+	t.Parallel()
+	b := oneTask(t, ledger.Confirmed, nil)
+	b.edit("producer", ledger.Attempted, func(l *ledger.Line) { l.Queue = "elsewhere" })
+	r := b.judge()
+	wantUnsure(t, r, "a queue that was published to has no census: elsewhere")
+	if f := r.fate(t, "t0"); f.Class != Unaccounted {
+		t.Errorf("%+v", f)
+	}
+	b = oneTask(t, ledger.Refused, nil)
+	b.edit("producer", ledger.Attempted, func(l *ledger.Line) { l.Queue = "elsewhere" })
+	b.sure() // what was refused is nowhere
+}
+
 func TestTheDeathOfAQueueIsItsCensus(t *testing.T) {
 	t.Parallel()
 	r := together(t, true).sure()
@@ -233,10 +316,19 @@ func TestAQueueThatEndsByItselfIsCountedByItsProcess(t *testing.T) {
 	wantUnsure(t, b.judge(), "the census of q is missing")
 
 	b = together(t, false)
+	b.drop("all", is(ledger.Held))
+	b.edit("all", ledger.CensusClosed, func(l *ledger.Line) { l.N = 0 })
+	if f := b.sure().fate(t, "t2"); f.Class != Lost || f.Cause != Unexplained {
+		t.Errorf("what the living queue does not have: %+v", f)
+	}
 	last := len(b.lines["all"]) - 1
 	b.lines["all"][last].Event, b.lines["all"][last].Task, b.lines["all"][last].Message = ledger.Received, "t2", "m2"
 	b.lines["all"] = append(b.lines["all"], ledger.Line{Event: ledger.Closed, Seq: int64(last + 2), Mono: b.lines["all"][last].Mono})
-	wantUnsure(t, b.judge(), "the queue still moved after its census was opened")
+	r := b.judge()
+	wantUnsure(t, r, "the queue still moved after its census was opened")
+	if r.Counts["lost"] > 0 {
+		t.Error("a task is called lost by a census that was not the last word")
+	}
 
 	b = together(t, false)
 	b.trial.Expect.QueueDiesWith = "nobody"

@@ -209,7 +209,8 @@ func TestEveryDamageToTheEvidenceMakesTheTrialUnsure(t *testing.T) {
 			b.edit("runner", ledger.ProbeOK, func(l *ledger.Line) { l.Event = "note" })
 			b.edit("runner", ledger.DepthSeen, func(l *ledger.Line) { l.Event, l.Point = ledger.ProbeOK, "before" })
 		}, nil, "no probe showed a healthy broker before"},
-		{"the probe after came before the fault", func(b *bench) {
+		{"the probe after came before the fault", func(b *bench) { b.swap("runner", 2, 3) }, nil, "no probe showed a healthy broker after"},
+		{"both probes came after the fault", func(b *bench) {
 			b.edit("runner", ledger.ProbeOK, func(l *ledger.Line) { l.Point = "after" })
 		}, nil, "no probe showed a healthy broker before"},
 		{"a probe failed", func(b *bench) {
@@ -306,6 +307,29 @@ func TestTenThousandLinesWithOneFaultMakeOneSentence(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d sentences: %q", n, r.Unsure)
+	}
+}
+
+func TestAnAcknowledgementThatNobodyVouchesForMakesAnExactCheckpointARace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mode, point string
+		race        bool
+	}{
+		{"early", "ack-sent", true}, {"early", "acked", false}, {"early", "started", false}, {"early", "finished", false},
+		{"late", "late-ack-sent", true}, {"late", "late-acked", false},
+	} {
+		b := crash(t, c.mode, c.point)
+		for i, l := range b.lines["victim"] {
+			if l.Event == ledger.Acked { // of an earlier acknowledgement
+				b.lines["victim"][i].Upto = 3
+			}
+		}
+		if c.race {
+			b.sure()
+			continue
+		}
+		wantUnsure(t, b.judge(), "nothing shows that its acknowledgement had been processed")
 	}
 }
 

@@ -55,6 +55,8 @@ func TestTheVerdictOnAClaimAndItsCondition(t *testing.T) {
 			"holds with crash_at in (before-fetch, finished); not with crash_at in (acked, started)"},
 		{"two settings decide", cells(someSystems, someAcks, somePoints, func(_, a, p string) bool { return a == "early" && (p == "acked" || p == "started") }), Depends,
 			"holds with ack=late and with ack=early, crash_at in (before-fetch, finished); not with ack=early, crash_at in (acked, started)"},
+		{"two settings decide, neither alone for any value", cells([]string{"redis"}, someAcks, somePoints[1:3], func(_, a, p string) bool { return (a == "early") == (p == "acked") }), Depends,
+			"holds with ack=early, crash_at=started and with ack=late, crash_at=acked; not with ack=early, crash_at=acked and with ack=late, crash_at=started"},
 		{"three settings decide", cells(someSystems, someAcks, somePoints, func(s, a, p string) bool { return s == "redis" && a == "early" && p == "acked" }), Depends,
 			"holds in 15 of 16 cells, and no one or two settings tell them apart"},
 		{"one cell", cells([]string{"redis"}, []string{"late"}, []string{"mid"}, func(_, _, _ string) bool { return false }), Holds,

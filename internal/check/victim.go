@@ -79,7 +79,29 @@ func (h *history) lastWords(b *book) {
 		h.unsure.add("the last line of the victim %s is not the checkpoint %s but %s", b.proc.Name, want, last.Point)
 	case b.torn:
 		h.unsure.add("the checkpoint %s is not the last word of the victim %s: a torn line follows", want, b.proc.Name)
+	case !b.vouched(last):
+		h.unsure.add("the victim %s died at the checkpoint %s, but nothing shows that its acknowledgement had been processed by then", b.proc.Name, want)
 	}
+}
+
+// racing are the checkpoints between handing an acknowledgement over and its
+// having been processed.
+var racing = map[string]bool{"ack-sent": true, "late-ack-sent": true}
+
+// vouched tells whether the acknowledgement of the checkpoint's own message, if
+// it had been handed over, is covered by an acked line. At the checkpoints that
+// are no races it must be: otherwise they are one.
+func (b *book) vouched(at ledger.Line) bool {
+	var sent, upto int64
+	for _, l := range b.lines {
+		switch {
+		case l.Event == ledger.AckSent && l.Message == at.Message:
+			sent = l.Seq
+		case l.Event == ledger.Acked:
+			upto = max(upto, l.Upto)
+		}
+	}
+	return racing[at.Point] || at.Message == "" || upto >= sent
 }
 
 func newVictim(h *history, b *book) *victim {

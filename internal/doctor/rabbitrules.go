@@ -118,7 +118,12 @@ func rabbitAge(f rabbitFacts) []Finding {
 func rabbitUnseen(f rabbitFacts) []Finding {
 	var found []Finding
 	for _, u := range f.unseen {
-		found = append(found, Finding{Level: Unseen, What: u.what + " could not be looked at: " + u.err.Error()})
+		finding := Finding{Level: Unseen, What: u.what + " could not be looked at: " + u.err.Error()}
+		if strings.HasPrefix(u.what, "alarms") {
+			finding.Why = "over AMQP the server tells of an alarm to connections that publish only, and this one publishes nothing"
+			finding.Claims = []string{"Q1"}
+		}
+		found = append(found, finding)
 	}
 	if f.more > 0 {
 		found = append(found, Finding{Level: Unseen, What: fmt.Sprintf("%d more queues were not looked at", f.more)})
