@@ -53,9 +53,7 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 		Claims: map[string]check.Bounds{"C5": {"lost": {0, 0}, "repeated": {0, 0}}},
 		Steps:  []Step{Declare(), Publish(job)},
 	}
-	for n := range sharedWorkers {
-		c.Steps = append(c.Steps, StartWorker(fmt.Sprintf("worker%d", n+1), sharedHands()))
-	}
+	c.Steps = append(c.Steps, allAtOnce()...)
 	most := sharedPrefetch + sharedSlots
 	switch fault {
 	case "worker killed":
@@ -66,12 +64,31 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 		predictAgain(&c, most)
 	case "connections closed":
 		most *= sharedWorkers
-		c.Steps = append(c.Steps, AwaitCount("worker1", ledger.Started, 50), CloseConnections())
+		c.Server = ServerSpec{Own: true} // closed for whoever is connected
+		c.Steps = append(c.Steps, AwaitCount("worker1", ledger.Started, 1), CloseConnections())
 		c.Expect = ledger.Expect{Faults: []string{faultCut}}
 		c.Because = "what all workers held comes back, and what of that had finished runs again: at least once"
 		predictAgain(&c, most)
 	}
 	return c
+}
+
+// allAtOnce starts the workers, lets all of them begin together, and goes on
+// when each has subscribed.
+func allAtOnce() []Step {
+	hands := sharedHands()
+	hands.PauseAt = "before-fetch"
+	steps := make([]Step, 0, 4*sharedWorkers)
+	each := func(step func(name string) Step) {
+		for n := range sharedWorkers {
+			steps = append(steps, step(fmt.Sprintf("worker%d", n+1)))
+		}
+	}
+	each(func(name string) Step { return StartWorker(name, hands) })
+	each(func(name string) Step { return AwaitHolding(name, hands.PauseAt, 0) })
+	each(Release)
+	each(AwaitConsuming)
+	return steps
 }
 
 // predictAgain allows each delivery that was in the hands of the fault's

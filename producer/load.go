@@ -115,14 +115,15 @@ func (p *Producer) burst(ctx context.Context, msgs []*task.Message, progress fun
 }
 
 // steady publishes what is due every quantum. A slow broker does not slow the
-// clock: publishes overlap, as they do where many clients share a broker.
+// clock: publishes overlap, as they do where many clients share a broker. The
+// first error of the ledger ends it.
 func (p *Producer) steady(ctx context.Context, msgs []*task.Message, rate float64, progress func(int)) (Tally, error) {
 	tick := time.NewTicker(quantum)
 	defer tick.Stop()
 	tallies := make(chan Tally, len(msgs))
-	var publishing errgroup.Group
+	publishing, going := errgroup.WithContext(ctx)
 	start, sent := time.Now(), 0
-	for sent < len(msgs) && ctx.Err() == nil {
+	for sent < len(msgs) && going.Err() == nil {
 		due := min(len(msgs), int(time.Since(start).Seconds()*rate)+1)
 		if now := msgs[sent:due]; len(now) > 0 {
 			publishing.Go(func() error {
@@ -134,7 +135,7 @@ func (p *Producer) steady(ctx context.Context, msgs []*task.Message, rate float6
 			progress(sent)
 		}
 		select {
-		case <-ctx.Done():
+		case <-going.Done():
 		case <-tick.C:
 		}
 	}

@@ -132,6 +132,9 @@ func (s *wireServer) serve(conn net.Conn) {
 		if answers && w.send(answer) != nil {
 			return
 		}
+		if r.Op == "consume" && w.consumer != nil {
+			s.wait.Go(w.pump) // after the answer, or a delivery would come before it
+		}
 	}
 }
 
@@ -187,15 +190,17 @@ func (w *wireSession) consume(ctx context.Context, s broker.Subscription) reply 
 		return reply{Op: "done", Unknown: errors.Is(err, broker.ErrUnknownQueue)}
 	}
 	w.consumer = c
-	w.server.wait.Go(func() {
-		for {
-			d, err := c.Receive(ctx)
-			if err != nil || w.deliver(d) != nil {
-				return
-			}
-		}
-	})
 	return reply{Op: "done", Tag: 1}
+}
+
+// pump sends deliveries until the consumer is stopped or the connection ends.
+func (w *wireSession) pump() {
+	for {
+		d, err := w.consumer.Receive(context.Background())
+		if err != nil || w.deliver(d) != nil {
+			return
+		}
+	}
 }
 
 func (w *wireSession) deliver(d *broker.Delivery) error {

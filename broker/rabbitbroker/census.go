@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"acklab/broker"
 )
 
+// stallLimit bounds the wait for one message that the server has counted.
+const stallLimit = 20 * time.Second
+
 // Census reads everything that the queue and its dead letters hold, each
-// message once, by basic.get without acknowledgement on a channel of its own,
-// and gives it all back by closing that channel. So it can be repeated, but
-// it marks what it has read as redelivered, raises the counts of quorum
+// message once, as a consumer on a connection of its own that acknowledges
+// nothing, and gives it all back in the end. So it can be repeated, but it
+// marks what it has read as redelivered, raises the counts of quorum
 // queues, and shows messages as delivered that no consumer had: it comes last.
 //
 // It is complete or it yields an error: when a consumer is on the queue (it
@@ -55,47 +59,39 @@ func (b *Broker) count(ctx context.Context, queue string, state broker.State, yi
 	if err != nil {
 		return false, err
 	}
+	if there == 0 {
+		return true, nil
+	}
 	r, err := b.newReader(ctx, name)
 	if err != nil {
 		return false, err
 	}
 	defer r.close(ctx)
-	read := 0
-	for {
+	for range there {
 		raw, err := r.next(ctx)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%d of %d messages were read: %w", r.read-1, there, err)
 		}
-		if raw == nil {
-			break
-		}
-		if read == 0 && b.addr.quorum {
-			there = int(raw.MessageCount) + 1 // from the Raft log, better than a passive declare
-		}
-		if read++; !yield(b.held(raw, queue, state), nil) {
+		if !yield(b.held(raw, queue, state), nil) {
 			return false, nil
 		}
 	}
-	if read != there {
-		return false, fmt.Errorf("%d messages were read, %d were there by the server's count", read, there)
-	}
-	return true, b.undisturbed(ctx, name, read)
+	return true, b.undisturbed(ctx, r)
 }
 
-// undisturbed asks, while everything that was there is in our hands, whether
-// anybody else is on the queue. Quorum queues count each basic.get that is not
-// settled as a consumer.
-func (b *Broker) undisturbed(ctx context.Context, name string, read int) error {
-	ours := 0
-	if b.addr.quorum {
-		ours = read
-	}
-	left, err := b.consumed(ctx, name, ours)
+// undisturbed ends the reader's subscriptions and asks, while everything that
+// was there is in its hands, whether there is more or anybody else.
+func (b *Broker) undisturbed(ctx context.Context, r *reader) error {
+	more, err := r.cancel(ctx)
 	if err != nil {
 		return err
 	}
-	if left != 0 {
-		return fmt.Errorf("%d messages came while %d were read", left, read)
+	left, err := b.consumed(ctx, r.queue, r.consumers())
+	if err != nil {
+		return err
+	}
+	if left+more > 0 {
+		return fmt.Errorf("%d messages came while %d were read", left+more, r.read)
 	}
 	return nil
 }
@@ -130,11 +126,13 @@ func (b *Broker) held(raw *amqp.Delivery, queue string, state broker.State) brok
 
 // reader takes messages from a queue without acknowledging them.
 type reader struct {
-	queue  string
-	quorum bool
-	link   *link
-	ch     *amqp.Channel
-	calls  rpc
+	queue   string
+	quorum  bool
+	link    *link
+	ch      *amqp.Channel
+	calls   rpc
+	streams []<-chan amqp.Delivery
+	read    int // deliveries asked for so far
 }
 
 func (b *Broker) newReader(ctx context.Context, queue string) (*reader, error) {
@@ -154,36 +152,96 @@ func (b *Broker) newReader(ctx context.Context, queue string) (*reader, error) {
 	return r, nil
 }
 
-// next returns nil when the queue is empty. On a quorum queue an empty answer
-// comes out of its Raft log, so it cannot come from a queue without a leader.
+// next waits for the next message. A consumer can hold at most maxPrefetch
+// messages of a quorum queue; then another one begins.
 func (r *reader) next(ctx context.Context) (*amqp.Delivery, error) {
-	type answer struct {
-		raw amqp.Delivery
-		ok  bool
+	r.read++
+	if n := len(r.streams); n == 0 || r.quorum && r.read > n*maxPrefetch {
+		if err := r.subscribe(ctx); err != nil {
+			return nil, err
+		}
 	}
-	var got answer
-	err := r.calls.do(ctx, func() (err error) {
-		got.raw, got.ok, err = r.ch.Get(r.queue, false)
+	stall := time.NewTimer(stallLimit)
+	defer stall.Stop()
+	select {
+	case raw, ok := <-r.streams[len(r.streams)-1]:
+		if !ok {
+			return nil, errors.New("the server ended the subscription")
+		}
+		return &raw, nil
+	case <-stall.C:
+		return nil, fmt.Errorf("no message came for %v: does somebody else hold them?", stallLimit)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *reader) subscribe(ctx context.Context) error {
+	prefetch, tag := 0, fmt.Sprintf("acklab-census-%d", len(r.streams))
+	if r.quorum {
+		prefetch = maxPrefetch // 0 means 2000 there
+	}
+	streams := make(chan (<-chan amqp.Delivery), 1)
+	err := r.calls.do(ctx, func() error {
+		if err := r.ch.Qos(prefetch, 0, false); err != nil {
+			return err
+		}
+		deliveries, err := r.ch.Consume(r.queue, tag, false, false, false, false, nil)
+		streams <- deliveries
 		return err
 	})
-	if err != nil || !got.ok {
-		return nil, err
+	if err == nil {
+		r.streams = append(r.streams, <-streams)
 	}
-	return &got.raw, nil
+	return err
+}
+
+// cancel ends the subscriptions and counts what had come beyond what was read.
+func (r *reader) cancel(ctx context.Context) (more int, err error) {
+	err = r.calls.do(ctx, func() error {
+		for i := range r.streams {
+			if err := r.ch.Cancel(fmt.Sprintf("acklab-census-%d", i), false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, deliveries := range r.streams {
+		for range deliveries {
+			more++
+		}
+	}
+	return more, nil
+}
+
+// consumers is how many consumers the server counts for the cancelled reader:
+// a quorum queue keeps each that holds messages.
+func (r *reader) consumers() int {
+	if r.quorum {
+		return len(r.streams)
+	}
+	return 0
 }
 
 // close gives everything back, and waits for an answer so that the next
 // question finds it there. The connection ends with the reader: nothing stays
 // with one that the server did not answer in time.
 func (r *reader) close(ctx context.Context) {
-	_ = r.calls.do(ctx, func() error { // the end of the connection gives back what this cannot
-		if err := r.ch.Nack(0, true, true); err != nil {
-			return err
-		}
-		if r.quorum {
-			return fenceOn(r.ch, r.queue, "acklab-fence")
-		}
-		return r.ch.Qos(1, 0, false)
-	})
+	if _, err := r.cancel(ctx); err == nil {
+		_ = r.calls.do(ctx, r.giveBack) // the end of the connection gives back what this cannot
+	}
 	r.link.close(ctx)
+}
+
+func (r *reader) giveBack() error {
+	if err := r.ch.Nack(0, true, true); err != nil {
+		return err
+	}
+	if r.quorum {
+		return fenceOn(r.ch, r.queue, "acklab-fence")
+	}
+	return r.ch.Qos(1, 0, false)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // lookWithin bounds a look at a broker: one that is frozen is said.
-const lookWithin = 30 * time.Second
+const lookWithin = 15 * time.Second
 
 func newInspect() *cobra.Command {
 	var flags processFlags

@@ -54,6 +54,11 @@ func TestEveryClassIsReachedByItsOwnEvidence(t *testing.T) {
 		}, nil, Bounds{"never_sent": point(1), "planned": point(2), "attempted": point(1), "refused": point(1)}},
 		{"attempted without an outcome", "", func(b *bench) { b.attempt("producer", "t0", "m0", 0) }, nil, Bounds{"unsure": point(1), "absent": point(1)}},
 		{"finished and still held", ledger.Confirmed, got(ledger.Accepted, ledger.Started, ledger.Finished), []heldMessage{{"t0", "m0", "unacked"}}, Bounds{"leftover": point(1)}},
+		{"attempted twice under one id, once unsure", ledger.Unsure, func(b *bench) { b.publish("producer", "t0", "m0", ledger.Refused) }, nil,
+			Bounds{"unsure": point(1), "absent": point(1)}},
+		{"refused twice under one id", ledger.Refused, func(b *bench) { b.publish("producer", "t0", "m0", ledger.Refused) }, nil, Bounds{"refused": point(1)}},
+		{"refused by one publisher, unsure by another", ledger.Refused, func(b *bench) { b.publish("worker", "t0", "m0", ledger.Unsure) }, nil,
+			Bounds{"unsure": point(1), "absent": point(1)}},
 		{"planned, attempted and finished", "", func(b *bench) {
 			b.write("producer", ledger.Line{Event: ledger.Planned, Task: "t0", Queue: "q"})
 			b.publish("producer", "t0", "m0", ledger.Confirmed)
@@ -184,6 +189,10 @@ func TestTheCauseOfALossNeedsEvidence(t *testing.T) {
 		{"received and not acknowledged", func(b *bench) { b.receive("worker", "t0", "m0", "first") }, Unexplained},
 		{"the acknowledgement had begun", ack, AfterAck},
 		{"it was acknowledged", func(b *bench) { ack(b); b.does("worker", "t0", "m0", ledger.AckSent) }, AfterAck},
+		{"an acknowledgement without its intent", func(b *bench) {
+			b.receive("worker", "t0", "m0", "first")
+			b.does("worker", "t0", "m0", ledger.Accepted, ledger.AckSent)
+		}, AfterAck},
 		{"the acknowledgement was unsure", func(b *bench) { ack(b); b.does("worker", "t0", "m0", ledger.AckUnsure) }, AfterAck},
 		{"the acknowledgement came too late", func(b *bench) { ack(b); b.does("worker", "t0", "m0", ledger.StaleAck) }, Unexplained},
 		{"a stale requeue takes no acknowledgement away", func(b *bench) {
@@ -268,6 +277,7 @@ func together(t testing.TB, dies bool) *bench {
 	b.receive("all", "t1", "m1", "first")
 	b.does("all", "t1", "m1", ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started)
 	if dies {
+		b.write("all", ledger.Line{Event: ledger.Acked, Session: 1, Upto: int64(len(b.lines["all"]))})
 		b.write("all", ledger.Line{Event: ledger.Checkpoint, Task: "t1", Message: "m1", Point: "started"})
 		b.kill("all")
 		b.trial.Expect.Victim, b.trial.Expect.Checkpoint = "all", "started"

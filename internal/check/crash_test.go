@@ -235,6 +235,33 @@ func TestAKillFromOutsideCountsFromTheReapingAndNeverBelowZero(t *testing.T) {
 	}
 }
 
+func TestWhatIsOverBeforeTheDeathIsNotWaiting(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.trial.Expect = ledger.Expect{Victim: "victim"}
+	b.start("producer", "victim", "survivor")
+	for i := range 3 {
+		b.publish("producer", taskID(i), messageID(i), ledger.Confirmed)
+		b.receive("survivor", taskID(i), messageID(i), "first")
+	}
+	b.runs("survivor", "t0", "m0", "late")
+	b.does("survivor", "t1", "m1", ledger.Accepted, ledger.Started) // at work on it
+	b.kill("victim")
+	b.does("survivor", "t1", "m1", ledger.Finished, ledger.AckSending, ledger.AckSent)
+	b.runs("survivor", "t2", "m2", "late")
+	b.publish("producer", "t3", "m3", ledger.Confirmed) // after the death
+	b.receive("survivor", "t3", "m3", "first")
+	b.runs("survivor", "t3", "m3", "late")
+	b.end("producer", "survivor")
+	b.finish()
+	r := b.sure()
+	for i, want := range []Condition{Untouched, Waiting, Waiting, Untouched} {
+		if got := r.fate(t, taskID(i)).Condition; got != want {
+			t.Errorf("%s was %q, want %q", taskID(i), got, want)
+		}
+	}
+}
+
 func TestWhatTheVictimGaveBackIsNeitherPrefetchedNorWaiting(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

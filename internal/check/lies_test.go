@@ -124,6 +124,7 @@ func TestALieIsFoundAndWhatOnlyLooksLikeOneIsNot(t *testing.T) {
 			b.write("worker", ledger.Line{Event: ledger.Received, Task: "t0", Message: "m0", Hash: "other"})
 			b.runs("worker", "t0", "m0", "late")
 		}, "another content", false},
+		{"a delivery that only its slot wrote down", func(b *bench) { b.runs("worker", "t0", "m0", "late") }, "", false},
 		{"a handler without a delivery", func(b *bench) {
 			b.does("worker", "t0", "m0", ledger.Started, ledger.Finished)
 		}, "a handler began without a delivery", false},

@@ -40,13 +40,21 @@ func Open(ctx context.Context, rawURL string, opts broker.Options) (broker.Broke
 	case "memory":
 		return memorybroker.New(opts), nil
 	case "asynq", "asynqs":
-		return asynqbroker.Open(ctx, rawURL, opts)
+		return opened(asynqbroker.Open(ctx, rawURL, opts))
 	case "amqp", "amqps":
-		return rabbitbroker.Open(ctx, rawURL, opts)
+		return opened(rabbitbroker.Open(ctx, rawURL, opts))
 	case "redis", "rediss":
 		return nil, fmt.Errorf("broker URL %s: the redis driver is not built yet; use asynq://", Redacted(rawURL))
 	}
 	return nil, fmt.Errorf("broker URL scheme %q is unknown: use one of %s", scheme, Schemes)
+}
+
+// opened sees to it that there is no broker beside an error.
+func opened(b broker.Broker, err error) (broker.Broker, error) {
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // isScheme tells whether s can be the scheme of a URL (RFC 3986, 3.1). What

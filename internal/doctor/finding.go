@@ -61,13 +61,16 @@ func writeFindings(w io.Writer, findings []Finding, built map[string]string) err
 }
 
 func claims(ids []string, built map[string]string) string {
-	var parts []string
+	var parts, open []string
 	for _, id := range ids {
 		if name := built[id]; name != "" {
 			parts = append(parts, fmt.Sprintf("%s (acklab run %s)", id, name))
 		} else {
-			parts = append(parts, id+" (not built yet)")
+			open = append(open, id)
 		}
+	}
+	if len(open) > 0 {
+		parts = append(parts, strings.Join(open, ", ")+" (not built yet)")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -83,7 +83,7 @@ func queueDurability(f rabbitFacts) []Finding {
 
 func queueHA(f rabbitFacts) []Finding {
 	names := f.which(func(q inspect.Queue) bool { _, ha := q.Arguments["x-ha-policy"]; return ha })
-	return about(names, Warning, "the argument x-ha-policy is on %s", "the server ignores it: the queue has one copy",
+	return about(names, Warning, "the argument x-ha-policy is on %s", "the server ignores it: it makes no copies, and nobody is told",
 		"x-queue-type quorum", "P2")
 }
 

@@ -51,7 +51,8 @@ func TestARabbitInTroubleIsWarnedOf(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := awaitFindings(t, r, "memory alarm on "+r.Node(), "consumers without a prefetch limit", "consumers without acknowledgement")
+	has(t, advise(t, r.URL(""), "http://"+r.ManagementAddr()), Warning, "memory alarm on "+r.Node()) // at once, before any statistics
+	found := awaitFindings(t, r, "consumers without a prefetch limit", "consumers without acknowledgement")
 	has(t, found, Warning, "memory alarm on "+r.Node())
 	has(t, found, Warning, "not durable: queue transient")
 	has(t, found, Warning, "the argument x-ha-policy is on queue old-ha")

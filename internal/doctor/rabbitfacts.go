@@ -20,6 +20,8 @@ type rabbitFacts struct {
 	user     string
 
 	nodes     []inspect.Node
+	alarms    []inspect.Alarm // of this moment
+	asked     bool            // alarms are known
 	queues    []inspect.Queue
 	more      int // queues that were not looked at
 	policies  []inspect.Policy
@@ -56,6 +58,11 @@ func (f *rabbitFacts) ask(ctx context.Context, m *inspect.Management) error {
 	var err error
 	if f.nodes, err = m.Nodes(ctx); err != nil {
 		err = f.missed("alarms, memory and disk of the nodes", err)
+	}
+	if err == nil {
+		if f.alarms, f.asked, err = m.Alarms(ctx); err != nil {
+			err = f.missed("alarms of this moment", err)
+		}
 	}
 	if err == nil {
 		var total int

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"acklab/internal/inspect"
@@ -14,24 +15,34 @@ var rabbitRules = []func(rabbitFacts) []Finding{
 	consumerPrefetch, consumerTimeout, rabbitTLS, rabbitAge, rabbitUnseen,
 }
 
+// rabbitAlarms believes the alarms of this moment, and without them the nodes'
+// statistics.
 func rabbitAlarms(f rabbitFacts) []Finding {
 	var found []Finding
 	for _, n := range f.nodes {
-		if n.MemoryAlarm {
+		if f.alarm(n, "memory", n.MemoryAlarm) {
 			found = append(found, Finding{Warning, fmt.Sprintf("memory alarm on %s: %s used, the watermark is %s", n.Name, size(n.MemoryUsed), size(n.MemoryLimit)),
 				"every connection that publishes is blocked, in the whole cluster; consumers go on",
 				"drain the queues, or raise vm_memory_high_watermark", []string{"Q1"}})
 		}
-		if n.DiskAlarm {
+		if f.alarm(n, "disk", n.DiskAlarm) {
 			found = append(found, Finding{Warning, fmt.Sprintf("disk alarm on %s: the limit is %s", n.Name, size(n.DiskFreeLimit)),
 				"every connection that publishes is blocked, in the whole cluster; consumers go on",
 				"free disk space, or drain the queues", []string{"Q1"}})
 		}
 	}
-	if len(f.nodes) > 0 && len(found) == 0 {
+	if f.asked && len(f.alarms) == 0 && len(f.nodes) > 0 {
 		found = append(found, Finding{Level: Fine, What: "no memory or disk alarm", Claims: []string{"Q1"}})
 	}
 	return found
+}
+
+// alarm tells whether a node is short of a resource.
+func (f rabbitFacts) alarm(n inspect.Node, resource string, statistics bool) bool {
+	if !f.asked {
+		return statistics
+	}
+	return slices.ContainsFunc(f.alarms, func(a inspect.Alarm) bool { return a.Node == n.Name && a.Resource == resource })
 }
 
 func rabbitNodes(f rabbitFacts) []Finding {
@@ -46,7 +57,7 @@ func rabbitNodes(f rabbitFacts) []Finding {
 			found = append(found, Finding{Warning, "node " + n.Name + " was cut off from " + strings.Join(n.Partitions, ", "),
 				"both sides may have gone on alone: tasks are lost or run twice when one side is given up", "restart the nodes of the side to be given up; cluster_partition_handling pause_minority or autoheal", []string{"P1"}})
 		}
-		if n.MemoryLimit > 0 && n.MemoryUsed >= 0.8*n.MemoryLimit && !n.MemoryAlarm {
+		if n.MemoryLimit > 0 && n.MemoryUsed >= 0.8*n.MemoryLimit && !f.alarm(n, "memory", n.MemoryAlarm) {
 			found = append(found, Finding{Warning, fmt.Sprintf("node %s uses %s memory of %s", n.Name, size(n.MemoryUsed), size(n.MemoryLimit)),
 				"at the watermark every publisher is blocked", "drain the queues, or raise vm_memory_high_watermark", []string{"Q1"}})
 		}
@@ -62,7 +73,7 @@ func rabbitDisk(f rabbitFacts) []Finding {
 	var found []Finding
 	for _, n := range f.nodes {
 		free, known := diskFree(n)
-		if !n.Running || n.DiskAlarm {
+		if !n.Running || f.alarm(n, "disk", n.DiskAlarm) {
 			continue
 		}
 		if known && free < max(2*n.DiskFreeLimit, 1e9) {

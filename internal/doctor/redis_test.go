@@ -49,7 +49,7 @@ func TestAReplicaIsWarnedOfAndItsPrimaryAdvised(t *testing.T) {
 	replica := startRedis(t, server.RedisOptions{})
 	c := replica.Client()
 	defer c.Close()
-	if err := c.SlaveOf(t.Context(), host, port).Err(); err != nil {
+	if err := c.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	found := advise(t, replica.URL("redis"), "")

@@ -85,24 +85,33 @@ func (e *ManagementError) Unwrap() error { return e.Err }
 
 // get reads one resource. The errors are *ManagementError or ctx's.
 func (m *Management) get(ctx context.Context, resource string, into any) error {
+	status, body, err := m.fetch(ctx, resource)
+	if err != nil {
+		return err
+	}
+	return m.read(resource, status, body, into)
+}
+
+// fetch makes one request.
+func (m *Management) fetch(ctx context.Context, resource string) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.base+"/api/"+resource, nil)
 	if err != nil {
-		return fmt.Errorf("ask the management API at %s: %w", m.base, err)
+		return 0, nil, fmt.Errorf("ask the management API at %s: %w", m.base, err)
 	}
 	req.SetBasicAuth(m.user, m.password)
 	resp, err := m.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("the management API at %s did not answer in time: %w", m.base, ctx.Err())
+			return 0, nil, fmt.Errorf("the management API at %s did not answer in time: %w", m.base, ctx.Err())
 		}
-		return m.away(err)
+		return 0, nil, m.away(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, answerLimit+1))
 	if err != nil {
-		return m.away(err)
+		return 0, nil, m.away(err)
 	}
-	return m.read(resource, resp.StatusCode, body, into)
+	return resp.StatusCode, body, nil
 }
 
 func (m *Management) read(resource string, status int, body []byte, into any) error {

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"acklab/internal/minder"
 	"acklab/internal/server"
 )
 
@@ -146,5 +148,47 @@ func TestAUserWhoMayReadOnlyTheQueueSeesIt(t *testing.T) {
 	v, _ := look(t, strings.Replace(r.URL("asynq"), "asynq://", "asynq://reader:"+secret+"@", 1), Options{})
 	if v.Redis.Size != 23 || v.Redis.Rows[0].Bytes != nil {
 		t.Errorf("%+v", v.Redis)
+	}
+}
+
+func TestANodeOfAClusterShowsItsOwnKeys(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t, server.RedisOptions{})
+	// A node that owns a part of the slots, of a cluster that has no other: the
+	// keys of the rest are refused as they are where another node has them.
+	dir := t.TempDir()
+	path, err := server.FindRedis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(r.Addr(), ":")
+	if err := r.Kill(t.Context()); err != nil { // its port is free now, and nobody else's
+		t.Fatal(err)
+	}
+	p, err := keep(t).Run(minder.Spec{Name: "cluster", Argv: []string{path.Path, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+		"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-config-file", "nodes.conf"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1})
+	defer c.Close()
+	own := "asynq:{default}:pending"
+	for deadline := time.Now().Add(30 * time.Second); c.Ping(t.Context()).Err() != nil; time.Sleep(20 * time.Millisecond) {
+		if !p.Alive() || time.Now().After(deadline) {
+			t.Fatal("the node does not answer")
+		}
+	}
+	slot := c.ClusterKeySlot(t.Context(), own).Val()
+	if err := c.ClusterAddSlots(t.Context(), int(slot)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); c.LPush(t.Context(), own, "id").Err() != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the node takes no key")
+		}
+	}
+	v, text := look(t, "redis://"+r.Addr(), Options{})
+	if !v.Redis.Cluster || len(v.Redis.Rows) != 1 || v.Redis.Rows[0].Key != own || !strings.Contains(text, "one node of a cluster") {
+		t.Errorf("%+v\n%s", v.Redis, text)
 	}
 }

@@ -73,7 +73,7 @@ func (f *keyFinder) members(ctx context.Context, key string) ([]string, error) {
 	var all []string
 	for cursor := uint64(0); ; {
 		some, next, err := f.c.SScan(ctx, key, cursor, "", page).Result()
-		if _, replied := errors.AsType[redis.Error](err); replied && strings.HasPrefix(err.Error(), "WRONGTYPE") {
+		if isReply(err, "WRONGTYPE") || elsewhere(err) {
 			return nil, nil
 		}
 		if err != nil {
@@ -97,7 +97,11 @@ func (f *keyFinder) addExisting(ctx context.Context, names []string) error {
 			answers[i] = pipe.Exists(ctx, name)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
-			return explainRedis(err)
+			for _, a := range answers {
+				if a.Err() != nil && !elsewhere(a.Err()) {
+					return explainRedis(a.Err())
+				}
+			}
 		}
 		for i, name := range some {
 			if answers[i].Val() > 0 && len(f.found) < f.limit {
@@ -106,6 +110,17 @@ func (f *keyFinder) addExisting(ctx context.Context, names []string) error {
 		}
 	}
 	return nil
+}
+
+// elsewhere tells whether a node of a cluster answered that the key is not its
+// own.
+func elsewhere(err error) bool { return isReply(err, "MOVED", "ASK", "CLUSTERDOWN") }
+
+// isReply tells whether err is an answer of the server that begins with one of
+// these words.
+func isReply(err error, words ...string) bool {
+	reply, ok := errors.AsType[redis.Error](err)
+	return ok && slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(reply.Error(), w) })
 }
 
 // scan adds whatever else there is, until the limit is reached.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 )
 
@@ -104,6 +105,33 @@ func (m *Management) Overview(ctx context.Context) (Overview, error) {
 	var o Overview
 	err := m.get(ctx, "overview?columns=product_name,rabbitmq_version,erlang_version,cluster_name", &o)
 	return o, err
+}
+
+// Alarm is a resource that a node is short of.
+type Alarm struct {
+	Node     string `json:"node"`
+	Resource string `json:"resource"` // memory, disk
+}
+
+// Alarms asks the cluster for the alarms of this moment; the nodes' own fields
+// are statistics, up to five seconds old. It needs the tag monitoring. known is
+// false for a server that is too old to be asked.
+func (m *Management) Alarms(ctx context.Context) (alarms []Alarm, known bool, err error) {
+	const resource = "health/checks/alarms"
+	status, body, err := m.fetch(ctx, resource)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case status == http.StatusNotFound:
+		return nil, false, nil
+	case status == http.StatusServiceUnavailable:
+		status = http.StatusOK // the check has failed, and says why
+	}
+	var answer struct {
+		Alarms []Alarm `json:"alarms"`
+	}
+	err = m.read(resource, status, body, &answer)
+	return answer.Alarms, err == nil, err
 }
 
 // Nodes asks for the nodes of the cluster. It needs the tag monitoring.

@@ -144,7 +144,9 @@ func TestAManagementAPIOfAnotherSortIsSaid(t *testing.T) {
 	}{
 		"a web page":    {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }, "does not answer as RabbitMQ's does"},
 		"nothing there": {http.NotFound, "HTTP status 404"},
-		"a redirect":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) }, "HTTP status 302"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "HTTP status 302"},
 		"no such vhost": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(404)
 			w.Write([]byte(`{"reason":"Object Not Found"}`))
