@@ -42,6 +42,7 @@ var clientUsers = map[string][]string{
 	"broker/rabbitbroker":   {"github.com/rabbitmq/amqp091-go"},
 	"result/redisresult":    {"github.com/redis/go-redis"},
 	"result/postgresresult": {"github.com/jackc/pgx"},
+	"internal/inspect":      {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go"},
 	"internal/server":       {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go"},
 }
 

@@ -77,6 +77,10 @@ func TestEveryCellIsDeclaredInFull(t *testing.T) {
 				if c.Because == "" || c.Trials < 1 || c.Pace == "" || len(c.Steps) == 0 || c.Seconds <= 0 || c.Load < 1 {
 					t.Errorf("cell %s is not declared in full: %+v", id, c)
 				}
+				breaksServer := slices.Contains(c.Expect.Faults, faultCut) || slices.Contains(c.Expect.Faults, faultRestart)
+				if breaksServer && !c.Server.Own {
+					t.Errorf("cell %s breaks a server that it shares with other trials", id)
+				}
 				if c.Control != "" && len(c.Clean) == 0 {
 					t.Errorf("cell %s names a control and has no steps for it", id)
 				}

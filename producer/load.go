@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -47,6 +48,8 @@ func (l Load) Check() error {
 		return fmt.Errorf("count %d: use 1 or more", l.Count)
 	case l.Rate < 0:
 		return fmt.Errorf("rate %g is negative: use tasks per second, or 0 for a burst", l.Rate)
+	case math.IsNaN(l.Rate) || math.IsInf(l.Rate, 0):
+		return fmt.Errorf("rate %g is no number of tasks per second: use 0 for a burst", l.Rate)
 	case l.Size < 0:
 		return fmt.Errorf("size %d is negative", l.Size)
 	case l.Name == "":
@@ -124,7 +127,7 @@ func (p *Producer) steady(ctx context.Context, msgs []*task.Message, rate float6
 	publishing, going := errgroup.WithContext(ctx)
 	start, sent := time.Now(), 0
 	for sent < len(msgs) && going.Err() == nil {
-		due := min(len(msgs), int(time.Since(start).Seconds()*rate)+1)
+		due := int(min(float64(len(msgs)), time.Since(start).Seconds()*rate+1))
 		if now := msgs[sent:due]; len(now) > 0 {
 			publishing.Go(func() error {
 				tally, _, err := p.Publish(ctx, now...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func TestASteadyLoadTakesItsTime(t *testing.T) {
 	for _, c := range []struct {
 		count int
 		rate  float64
-	}{{1000, 100}, {50, 10}, {5000, 1000}, {7, 0.5}, {100, 100_000}} {
+	}{{1000, 100}, {50, 10}, {2000, 1000}, {7, 0.5}, {100, 100_000}, {100, math.MaxFloat64}} {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDesk(t)
 			l := load(c.count)
@@ -151,7 +152,7 @@ func TestALedgerThatBreaksOnTheWayStopsTheLoad(t *testing.T) {
 						d.ledger.Close()
 					}
 				}
-				l := load(5000)
+				l := load(2500)
 				l.Rate = rate
 				begin := time.Now()
 				if _, err := d.producer().Run(t.Context(), l, nil); !errors.Is(err, os.ErrClosed) {
@@ -161,7 +162,7 @@ func TestALedgerThatBreaksOnTheWayStopsTheLoad(t *testing.T) {
 				for _, c := range d.calls {
 					published += len(c)
 				}
-				if len(d.missing) > 0 || published >= 5000 {
+				if len(d.missing) > 0 || published >= 2500 {
 					t.Errorf("%d published, %d of them attempted in no ledger", published, len(d.missing))
 				}
 				if took := time.Since(begin); took > time.Second {
@@ -199,6 +200,8 @@ func TestALoadThatMakesNoSenseIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"count 0: use 1 or more": func(l *producer.Load) { l.Count = 0 },
 		"count -4":               func(l *producer.Load) { l.Count = -4 },
 		"rate -1 is negative":    func(l *producer.Load) { l.Rate = -1 },
+		"rate NaN is no number": func(l *producer.Load) { l.Rate = math.NaN() },
+		"rate +Inf is no numbe":  func(l *producer.Load) { l.Rate = math.Inf(1) },
 		"size -1 is negative":    func(l *producer.Load) { l.Size = -1 },
 		"needs the name":         func(l *producer.Load) { l.Name = "" },
 		"needs a queue":          func(l *producer.Load) { l.Options.Queue = "" },

@@ -17,18 +17,10 @@ func TestConformanceOfClassicQueues(t *testing.T) { conform(t, "classic") }
 
 func TestConformanceOfQuorumQueues(t *testing.T) { conform(t, "quorum") }
 
-// skipped are the tests of the suite that do not fit, with the reason.
-var skipped = map[string]map[string]string{"classic": {
-	"what was confirmed survives a kill of the server": "it rejects, flushes and kills the node at once; a classic queue has an acknowledgement on disk only some 100 ms later, " +
-		"so the rejected original is back beside its parked copy (TestAKilledNodeForgetsTheLastAcksOfAClassicQueue); " +
-		"that confirmed messages survive is TestConfirmedMessagesSurviveAKilledNode",
-}}
-
 func conform(t *testing.T, queueType string) {
 	minderOf(t) // before the suite looks for goroutines
 	brokertest.Run(t, brokertest.Harness{
 		Start: func(t testing.TB) *brokertest.Server { return harnessed(t, startNode(t), queueType) },
-		Skip:  skipped[queueType],
 		Refusals: []brokertest.Refusal{{
 			Name: "a user without permission is denied", Reason: broker.Denied,
 			Provoke: func(t testing.TB) (broker.Broker, *task.Message) { return forbidden(t, queueType) },

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -47,6 +48,8 @@ type process struct {
 	metrics *metrics.Metrics
 	server  *metrics.Server
 	plant   *plant.Plant
+
+	announced sync.Once
 }
 
 // open starts logging, metrics and ledger.
@@ -63,7 +66,6 @@ func (f *processFlags) open(ctx context.Context, role string) (*process, error) 
 		if p.server, err = metrics.Serve(ctx, f.metricsAddr, reg); err != nil {
 			return nil, err
 		}
-		p.log.Info("metrics", "url", "http://"+p.server.Addr()+"/metrics")
 	}
 	if f.ledger != "" {
 		name := f.ledgerName
@@ -85,12 +87,36 @@ func (f *processFlags) open(ctx context.Context, role string) (*process, error) 
 	return p, nil
 }
 
+// announce says once where the metrics are. It is for the moment at which the
+// process has begun its work: one that cannot begin says why, and no more.
+func (p *process) announce() {
+	p.announced.Do(func() {
+		if p.server != nil {
+			p.log.Info("metrics", "url", "http://"+p.server.Addr()+"/metrics")
+		}
+	})
+}
+
+// announcing is opts that announce the metrics with the first session.
+func (p *process) announcing(opts broker.Options) broker.Options {
+	observe := opts.Observe
+	opts.Observe = func(e broker.Event) {
+		if e.Kind == broker.Connected {
+			p.announce()
+		}
+		if observe != nil {
+			observe(e)
+		}
+	}
+	return opts
+}
+
 // connect opens the broker that the flags name.
 func (f *processFlags) connect(ctx context.Context, p *process, opts broker.Options) (broker.Broker, error) {
 	if opts.Log == nil {
 		opts.Log = p.log
 	}
-	b, err := connect.Open(ctx, f.broker, p.plant.Options(opts))
+	b, err := connect.Open(ctx, f.broker, p.plant.Options(p.announcing(opts)))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func newInprocess() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inprocess",
 		Short: "Producer, in-memory queue and worker in one process: what a broker is compared with",
-		Args:  cobra.NoArgs,
+		Args:  noWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runInprocess(cmd.Context(), &flags, &load, &hands) },
 	}
 	flags.add(cmd)
@@ -47,7 +47,7 @@ func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, h
 	cfg := hands.config(p)
 	cfg.Sources = []broker.Source{{Queue: load.Options.Queue}}
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
-		b, err := connect.Open(ctx, "memory://", p.plant.Options(opts))
+		b, err := connect.Open(ctx, "memory://", p.plant.Options(p.announcing(opts)))
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ func newList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Show the catalogue: experiments, their claims, and what is not built yet",
-		Args:  cobra.NoArgs,
+		Args:  noWords,
 		RunE: func(*cobra.Command, []string) error {
 			if asMarkdown {
 				text, err := experiments.Reference()

@@ -62,6 +62,20 @@ func say(err error) {
 	fmt.Fprintln(os.Stderr, "acklab: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
+// noWords is for commands that take flags alone. A word that may be a broker
+// URL is not repeated: it may hold a password.
+func noWords(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case strings.ContainsAny(args[0], "@:"):
+		return fmt.Errorf("%s takes no words beside its flags; a broker URL goes after --broker", cmd.CommandPath())
+	case cmd.HasParent():
+		return fmt.Errorf("%s takes no words beside its flags, and not %q", cmd.CommandPath(), args[0])
+	}
+	return fmt.Errorf("unknown command %q; acklab --help shows what there is", args[0])
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "acklab",
@@ -70,7 +84,7 @@ func newRoot() *cobra.Command {
 			"and counts exactly what was lost and what ran twice.\n\n" +
 			"Exit status of a run: 0 as predicted, 1 a surprise, 2 unsure, 3 cells not run for a missing tool,\n" +
 			"64 wrong input, 130 interrupted.",
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		SilenceErrors: true, SilenceUsage: true, Args: noWords,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -13,7 +13,7 @@ func newMinder() *cobra.Command {
 		Use:    "minder",
 		Short:  "Parent of every process of a run; ends all of them when the run ends in whatever way",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noWords,
 		RunE:   func(*cobra.Command, []string) error { return minder.Main(os.Stdin, os.Stdout) },
 	}
 }

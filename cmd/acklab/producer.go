@@ -47,6 +47,9 @@ func (f *loadFlags) load() (producer.Load, error) {
 	}
 	host, _ := os.Hostname()
 	opts := task.Options{Queue: f.queue, Priority: f.priority, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
+	if f.expires < 0 {
+		return producer.Load{}, fmt.Errorf("--expires %v is negative: use 0 for never", f.expires)
+	}
 	if f.expires > 0 {
 		opts.Expires = time.Now().Add(f.expires)
 	}
@@ -59,7 +62,7 @@ func newProducer() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "producer",
 		Short: "Put a load of tasks on a queue: a burst, or a steady rate",
-		Args:  cobra.NoArgs,
+		Args:  noWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runProducer(cmd.Context(), &flags, &own) },
 	}
 	flags.add(cmd)
@@ -87,10 +90,27 @@ func runProducer(parent context.Context, flags *processFlags, own *loadFlags) (e
 		return err
 	}
 	defer b.Close(context.WithoutCancel(ctx))
+	if load.Rate > 0 { // a burst is over before anybody could look
+		p.announce()
+	}
 	bar := newCounter(os.Stderr, "published", load.Count)
 	defer bar.end()
 	tally, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics, Log: p.log}).Run(ctx, load, bar.set)
 	bar.end()
 	fmt.Println(tally.Summary())
+	if err == nil && tally.Confirmed == 0 {
+		err = unpublished(load, tally.First)
+	}
+	return err
+}
+
+// unpublished is the error of a load of which the broker confirmed nothing, with
+// what a person can do about it.
+func unpublished(load producer.Load, first error) error {
+	err := fmt.Errorf("send %q to queue %q: %w", load.Name, load.Options.Queue, first)
+	var refusal *broker.Refusal
+	if errors.As(first, &refusal) && refusal.Reason == broker.Unroutable {
+		return fmt.Errorf("%w; a queue is made by its worker: start one first, acklab worker --queues %s", err, load.Options.Queue)
+	}
 	return err
 }

@@ -66,10 +66,6 @@ func runRun(parent context.Context, f *runFlags, what []string) error {
 		return err
 	}
 	defer unlock()
-	dir, err := makeRunDir(f.out, what)
-	if err != nil {
-		return err
-	}
 	ctx, _, end := stopSignals(parent)
 	defer end()
 	self, err := os.Executable()
@@ -84,6 +80,10 @@ func runRun(parent context.Context, f *runFlags, what []string) error {
 			return err
 		}
 		defer server.Close()
+	}
+	dir, err := makeRunDir(f.out, what)
+	if err != nil {
+		return err
 	}
 	run, err := experiments.Run(ctx, plan, experiments.Options{
 		Self: self, Dir: dir, Seed: f.seed, Parallel: f.parallel, Progress: newRunProgress(os.Stderr), Metrics: gauges,

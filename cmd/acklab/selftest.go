@@ -18,7 +18,7 @@ func newSelftest() *cobra.Command {
 		Long: "Carry out each experiment with each planted fault in place: a publish dropped after its confirm, an acknowledgement\n" +
 			"for a neighbour's delivery, a torn ledger, a fault that never happened... Each must be seen, or it is said why it\n" +
 			"cannot be. Exit status 1: the laboratory has a hole.",
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return selftest(cmd.Context(), splitList(only), splitList(plants))
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"acklab/broker"
 	"acklab/producer"
 	"acklab/task"
+	"acklab/task/demo"
 )
 
 // sendWithin bounds `acklab send`: a broker that does not answer is said.
@@ -47,6 +49,17 @@ func newSend() *cobra.Command {
 	return cmd
 }
 
+// known refuses what is probably a typing error: a task that no worker of this
+// program would run.
+func known(name string) error {
+	registry := task.NewRegistry()
+	demo.Register(registry)
+	if _, err := registry.Lookup(name); err != nil {
+		return fmt.Errorf("%w: a worker here knows %s; acklab producer --task sends others too", err, strings.Join(registry.Names(), ", "))
+	}
+	return nil
+}
+
 func send(parent context.Context, flags *processFlags, own *loadFlags) (err error) {
 	ctx, _, end := stopSignals(parent)
 	defer end()
@@ -54,6 +67,9 @@ func send(parent context.Context, flags *processFlags, own *loadFlags) (err erro
 	defer cancel()
 	load, err := own.load()
 	if err != nil {
+		return err
+	}
+	if err := known(load.Name); err != nil {
 		return err
 	}
 	p, err := flags.open(ctx, "producer")
@@ -76,7 +92,7 @@ func send(parent context.Context, flags *processFlags, own *loadFlags) (err erro
 		return err
 	}
 	if tally.Confirmed == 0 {
-		return fmt.Errorf("send %q to queue %q: %w", m.Name, m.Queue, tally.First)
+		return unpublished(load, tally.First)
 	}
 	fmt.Println(m.TaskID)
 	return nil

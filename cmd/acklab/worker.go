@@ -70,7 +70,7 @@ func newWorker() *cobra.Command {
 		Short: "Take tasks from the broker and run them",
 		Long: "Take tasks from the broker and run them, until SIGTERM or SIGINT: then running tasks may finish within --grace,\n" +
 			"and what has not begun is given back. A second signal, or SIGQUIT, stops at once.",
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), &flags, &own) },
 	}
 	flags.add(cmd)

@@ -144,6 +144,11 @@ func TestPhantomsAndUnexpectedTasksAreAlwaysASurprise(t *testing.T) {
 			t.Errorf("%s is %s (%s)", name, outcome, reason)
 		}
 	}
+	for _, r := range []Result{phantom, unexpected, foreign} {
+		if len(r.Broken) > 0 {
+			t.Errorf("what nobody sent cannot have been altered: %q", r.Broken)
+		}
+	}
 	if n := unexpected.Counts["unexpected"] + foreign.Counts["unexpected"]; n != 2 {
 		t.Errorf("%d unexpected", n)
 	}

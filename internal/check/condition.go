@@ -107,7 +107,7 @@ func term(key string, values ...string) string {
 	shown := slices.Clone(values)
 	for i, v := range shown {
 		if v == "" {
-			shown[i] = "none"
+			shown[i] = "not set"
 		}
 	}
 	return fmt.Sprintf("%s in (%s)", key, strings.Join(shown, ", "))

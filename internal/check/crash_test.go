@@ -226,12 +226,89 @@ func TestAKillFromOutsideCountsFromTheReapingAndNeverBelowZero(t *testing.T) {
 	for name, want := range map[string]float64{
 		"running": 1, "prefetched": 2, "waiting": 1, "back_after_seconds": 0, "back_after_max_seconds": 0.002, "redelivery_seconds": 0,
 	} {
-		if got := r.Measures[name]; got != want {
+		if got, ok := r.Measures[name]; !ok || got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
 	if got := r.fate(t, "t0").Condition; got != Untouched {
 		t.Errorf("a task that was finished and acknowledged before the death was %q", got)
+	}
+}
+
+func TestWhatComesBackAtOnceIsMeasuredAsZeroAndWhatDoesNotIsNotMeasured(t *testing.T) {
+	t.Parallel()
+	for _, back := range []bool{true, false} {
+		b := newBench(t)
+		b.trial.Expect = ledger.Expect{Victim: "victim", Running: 2}
+		b.start("producer", "victim", "survivor")
+		for i := range 2 {
+			b.publish("producer", taskID(i), messageID(i), ledger.Confirmed)
+			b.receive("victim", taskID(i), messageID(i), "first")
+			b.does("victim", taskID(i), messageID(i), ledger.Accepted, ledger.Started)
+		}
+		held := []heldMessage{{"t0", "m0", "unacked"}, {"t1", "m1", "unacked"}}
+		if back {
+			held = nil
+			for i := range 2 {
+				b.receive("survivor", taskID(i), messageID(i), "again") // before the reaping
+				b.runs("survivor", taskID(i), messageID(i), "late")
+			}
+		}
+		b.kill("victim")
+		b.end("producer", "survivor")
+		b.finish(held...)
+		r := b.sure()
+		for _, name := range []string{"back_after_seconds", "back_after_max_seconds", "redelivery_seconds"} {
+			if v, ok := r.Measures[name]; ok != back || v != 0 {
+				t.Errorf("back %v: %s is %v, %v", back, name, v, ok)
+			}
+		}
+	}
+}
+
+func TestTheSlowestOfSeveralRunningTasksIsTheOneThatCounts(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.trial.Expect = ledger.Expect{Victim: "victim", Running: 2}
+	b.start("producer", "victim", "survivor")
+	for i := range 2 {
+		b.publish("producer", taskID(i), messageID(i), ledger.Confirmed)
+		b.receive("victim", taskID(i), messageID(i), "first")
+		b.does("victim", taskID(i), messageID(i), ledger.Accepted)
+	}
+	b.kill("victim") // 1 ms before the first comes back, 2 ms before the second
+	b.receive("survivor", "t0", "m0", "again")
+	b.receive("survivor", "t1", "m1", "again")
+	b.runs("survivor", "t0", "m0", "late")
+	b.runs("survivor", "t1", "m1", "late")
+	b.end("producer", "survivor")
+	b.finish()
+	r := b.sure()
+	if got := r.Measures["back_after_seconds"]; got != 0.002 {
+		t.Errorf("back after %v", got)
+	}
+	if got := r.Measures["redelivery_seconds"]; got != 0.001 {
+		t.Errorf("first redelivery after %v", got)
+	}
+}
+
+func TestTheRunnersMeasuresAreTakenOver(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, v := range []float64{3, 0.5} { // the later one counts
+		b.write("runner", ledger.Line{Event: ledger.Measured, Point: "updates_lost", Value: v})
+	}
+	b.start("other")
+	b.write("other", ledger.Line{Event: ledger.Measured, Point: "made_up", Value: 1})
+	b.end("other")
+	b.finish()
+	r := b.sure()
+	if len(r.Measures) != 1 || r.Measures["updates_lost"] != 0.5 {
+		t.Errorf("%v", r.Measures)
+	}
+	for _, point := range []string{"running_lost", "finished", ""} {
+		b.lines["runner"][2].Point = point
+		wantUnsure(t, b.judge(), "the runner measured what only the checker can")
 	}
 }
 

@@ -113,6 +113,44 @@ func TestALieIsFoundAndWhatOnlyLooksLikeOneIsNot(t *testing.T) {
 			b.receive("worker", "t0", "m0", "again")
 			b.runs("worker", "t0", "m0", "late")
 		}, "a first delivery was marked", false},
+		{"a mark on the only delivery of a consumer that was connected", func(b *bench) {
+			marks(b)
+			b.write("worker", ledger.Line{Event: ledger.Connected, Session: 1})
+			b.write("worker", ledger.Line{Event: ledger.Consuming})
+			b.receive("worker", "t0", "m0", "again")
+			b.runs("worker", "t0", "m0", "late")
+		}, "a first delivery was marked", false},
+		{"a mark on a second delivery", func(b *bench) {
+			marks(b)
+			b.write("worker", ledger.Line{Event: ledger.Consuming})
+			b.receive("worker", "t0", "m0", "first")
+			b.receive("worker", "t0", "m0", "again")
+			b.runs("worker", "t0", "m0", "late")
+		}, "", false},
+		{"a mark in a second session", func(b *bench) {
+			marks(b)
+			for session := range 2 {
+				b.write("worker", ledger.Line{Event: ledger.Connected, Session: session + 1})
+			}
+			b.write("worker", ledger.Line{Event: ledger.Consuming})
+			b.receive("worker", "t0", "m0", "again")
+			b.runs("worker", "t0", "m0", "late")
+		}, "", false},
+		{"a mark after a session was lost", func(b *bench) {
+			marks(b)
+			lose(b)
+			b.write("worker", ledger.Line{Event: ledger.Consuming})
+			b.receive("worker", "t0", "m0", "again")
+			b.runs("worker", "t0", "m0", "late")
+		}, "", false},
+		{"a mark where somebody was killed", func(b *bench) {
+			marks(b)
+			b.start("killed")
+			b.kill("killed")
+			b.write("worker", ledger.Line{Event: ledger.Consuming})
+			b.receive("worker", "t0", "m0", "again")
+			b.runs("worker", "t0", "m0", "late")
+		}, "", false},
 		{"a mark where another consumer may have had it", func(b *bench) {
 			marks(b)
 			b.write("second", ledger.Line{Event: ledger.Consuming})

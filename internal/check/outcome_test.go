@@ -51,6 +51,21 @@ func TestWithinNamesEveryViolation(t *testing.T) {
 	}
 }
 
+func TestNotesSayTheFirstOfAKindAndHowManyMore(t *testing.T) {
+	t.Parallel()
+	var n notes
+	n.add("one of %d", 1)
+	n.like("a kind", "first")
+	n.like("a kind", "second")
+	n.like("a kind", "third")
+	n.like("alone", "only")
+	n.add("one of %d", 1)
+	want := []string{"one of 1", "a kind: first (and 2 more)", "alone: only"}
+	if got := n.sentences(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestAResultWithoutCountsIsWithinNothing(t *testing.T) {
 	t.Parallel()
 	if got := Within(Bounds{}, Result{}); len(got) == 0 {

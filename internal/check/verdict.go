@@ -57,12 +57,15 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 			because = fmt.Sprintf("holds in all %s", where)
 		}
 	case 0:
-		verdict, because = Refuted, fmt.Sprintf("holds in none of %s", where)
+		verdict, because = Refuted, fmt.Sprintf("holds nowhere")
 	default:
-		verdict, because = Depends, condition(decided)
-		because += fmt.Sprintf(" (%s)", where)
+		verdict, because = Depends, condition(settledCells(decided))
 	}
-	because += fmt.Sprintf("; trials against it: %s", Frequency(against, trials))
+	if verdict == Holds {
+		because += fmt.Sprintf("; trials against it: %s", Frequency(against, trials))
+	} else {
+		because += fmt.Sprintf(" (%s, %s)", where, plural(trials, "trial"))
+	}
 	because += races(decided)
 	if silent > 0 {
 		because += fmt.Sprintf("; %s undecided", plural(silent, "cell"))
@@ -127,6 +130,16 @@ func decide(c ClaimCell) decision {
 // trials: when its control did not run clean, say.
 func (c ClaimCell) doubtful() bool {
 	return c.Outcome == Doubtful && !slices.ContainsFunc(c.Trials, func(r Result) bool { return len(r.Unsure) > 0 })
+}
+
+// settledCells are the cells in which it is no matter of chance, or all of
+// them when those alone would not show that it depends.
+func settledCells(decided []decision) []decision {
+	settled := slices.DeleteFunc(slices.Clone(decided), func(d decision) bool { return d.against > 0 && d.against < d.n })
+	if good := satisfied(settled); good == 0 || good == len(settled) {
+		return decided
+	}
+	return settled
 }
 
 // races names the cells whose own trials disagree: in them it is a matter of

@@ -46,9 +46,9 @@ func TestTheVerdictOnAClaimAndItsCondition(t *testing.T) {
 		{"nothing is lost", cells(someSystems, someAcks, somePoints, func(_, _, _ string) bool { return false }), Holds,
 			"holds in all 16 cells; trials against it: 0 of 48, below 6.1 %"},
 		{"all is lost", cells(someSystems, someAcks, somePoints, func(_, _, _ string) bool { return true }), Refuted,
-			"holds in none of 16 cells; trials against it: 48 of 48, above 93.9 %"},
+			"holds nowhere (16 cells, 48 trials)"},
 		{"one setting decides", cells(someSystems, someAcks, somePoints, func(_, a, _ string) bool { return a == "early" }), Depends,
-			"holds with ack=late; not with ack=early (16 cells); trials against it: 24 of 48, below 62.6 %"},
+			"holds with ack=late; not with ack=early (16 cells, 48 trials)"},
 		{"the system decides", cells(someSystems, someAcks, somePoints, func(s, _, _ string) bool { return s == "redis" }), Depends,
 			"holds with system=rabbitmq; not with system=redis"},
 		{"several values of one setting", cells(someSystems, someAcks, somePoints, func(_, _, p string) bool { return p == "acked" || p == "started" }), Depends,
@@ -111,7 +111,7 @@ func TestACellThatIsInDoubtAsAWholeDecidesNothing(t *testing.T) {
 		t.Errorf("%s: %s", verdict, because)
 	}
 	all[0].Trials[0].Unsure = []string{"no probe"} // here it is one trial
-	if verdict, because := Verdict("B2", all); verdict != Refuted || !strings.Contains(because, "1 cell; trials against it: 2 of 2") {
+	if verdict, because := Verdict("B2", all); verdict != Refuted || !strings.Contains(because, "holds nowhere (1 cell, 2 trials)") {
 		t.Errorf("%s: %s", verdict, because)
 	}
 }
@@ -133,6 +133,16 @@ func TestACellWhoseTrialsDisagreeIsCalledAMatterOfChance(t *testing.T) {
 	}
 }
 
+func TestAConditionIsToldByTheCellsThatAreNoMatterOfChance(t *testing.T) {
+	t.Parallel()
+	all := cells(someSystems, someAcks, somePoints, func(_, a, p string) bool { return a == "early" && p == "acked" })
+	all[0].Trials[0].Counts["lost"] = 1 // a cell of another point whose trials disagree
+	_, because := Verdict("B2", all)
+	if want := "not with ack=early, crash_at=acked ("; !strings.Contains(because, want) || !strings.Contains(because, "a matter of chance with") {
+		t.Errorf("%s; want %q in it", because, want)
+	}
+}
+
 func TestASettingThatSomeCellsLackCanBeTheCondition(t *testing.T) {
 	t.Parallel()
 	all := cells([]string{"rabbitmq"}, someAcks, []string{"acked"}, func(_, _, _ string) bool { return false })
@@ -141,7 +151,7 @@ func TestASettingThatSomeCellsLackCanBeTheCondition(t *testing.T) {
 		more[i].Setting["limit"] = "3"
 	}
 	_, because := Verdict("B9", append(all, more...))
-	if !strings.HasPrefix(because, "holds with no limit; not with limit=3 (4 cells)") {
+	if !strings.HasPrefix(because, "holds with no limit; not with limit=3 (4 cells, 12 trials)") {
 		t.Error(because)
 	}
 }
@@ -209,5 +219,5 @@ func ExampleVerdict() {
 		{System: "rabbitmq", Setting: map[string]string{"ack": "late"}, Bounds: claim, Trials: []Result{lost(0), lost(0), lost(0)}},
 	})
 	fmt.Println(verdict + ": " + because)
-	// Output: depends: holds with ack=late; not with ack=early (2 cells); trials against it: 3 of 6, below 84.7 %
+	// Output: depends: holds with ack=late; not with ack=early (2 cells, 6 trials)
 }

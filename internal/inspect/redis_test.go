@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -157,7 +158,7 @@ func TestANodeOfAClusterShowsItsOwnKeys(t *testing.T) {
 	// A node that owns a part of the slots, of a cluster that has no other: the
 	// keys of the rest are refused as they are where another node has them.
 	dir := t.TempDir()
-	path, err := server.FindRedis()
+	binary, err := server.FindRedis()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,8 +166,14 @@ func TestANodeOfAClusterShowsItsOwnKeys(t *testing.T) {
 	if err := r.Kill(t.Context()); err != nil { // its port is free now, and nobody else's
 		t.Fatal(err)
 	}
-	p, err := keep(t).Run(minder.Spec{Name: "cluster", Argv: []string{path.Path, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
-		"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-config-file", "nodes.conf"}})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, bus, _ := strings.Cut(l.Addr().String(), ":")
+	l.Close()
+	p, err := keep(t).Run(minder.Spec{Name: "cluster", Argv: []string{binary.Path, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+		"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port", bus, "--cluster-config-file", "nodes.conf"}})
 	if err != nil {
 		t.Fatal(err)
 	}
