@@ -17,6 +17,7 @@ import (
 	"acklab/internal/connect"
 	"acklab/internal/ledger"
 	"acklab/internal/metrics"
+	"acklab/internal/server"
 	"acklab/producer"
 	"acklab/task"
 	"acklab/task/demo"
@@ -30,7 +31,8 @@ const origin = "acklab@bench:1"
 // makes them, with metrics, on a queue of their own.
 type acklab struct {
 	b       *testing.B
-	url     string
+	server  server.Server
+	scheme  string // of the broker's URL
 	queue   string
 	books   bool // whether a ledger is kept
 	slots   int
@@ -42,7 +44,7 @@ type acklab struct {
 
 func newAcklab(b *testing.B, a acklab) *acklab {
 	a.b = b
-	client, err := connect.Open(context.Background(), a.url, broker.Options{})
+	client, err := connect.Open(context.Background(), a.server.URL(a.scheme), broker.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func newAcklab(b *testing.B, a acklab) *acklab {
 
 // keepBooks runs do with a ledger of its own, and checks what do says it has
 // written there.
-func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) time.Duration) time.Duration {
+func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) lap) lap {
 	a.b.Helper()
 	if !a.books {
 		return do(nil)
@@ -85,14 +87,14 @@ func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) time.Dura
 }
 
 // burst publishes all tasks as acklab producer does without a rate.
-func (a *acklab) burst() time.Duration {
-	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) time.Duration {
+func (a *acklab) burst() lap {
+	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) lap {
 		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
-		began := time.Now()
+		watch := start(a.server)
 		tally, err := p.Run(context.Background(), producer.Load{
 			Count: tasks, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin},
 		}, nil)
-		took := time.Since(began)
+		took := watch.stop()
 		if err != nil || tally.Confirmed != tasks {
 			a.b.Fatal(tally.Summary(), err)
 		}
@@ -101,10 +103,10 @@ func (a *acklab) burst() time.Duration {
 }
 
 // oneByOne publishes all tasks in calls of one, from several goroutines.
-func (a *acklab) oneByOne(goroutines int) time.Duration {
-	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) time.Duration {
+func (a *acklab) oneByOne(goroutines int) lap {
+	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) lap {
 		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
-		return spread(goroutines, func() {
+		return spread(a.server, goroutines, func() {
 			m, err := task.New("noop", task.Options{Queue: a.queue, Origin: origin})
 			if err != nil {
 				a.b.Error(err)
@@ -119,24 +121,25 @@ func (a *acklab) oneByOne(goroutines int) time.Duration {
 
 // work runs a worker from its start until all tasks have run. Stopping it is
 // not counted, but whether it leaves something behind is checked.
-func (a *acklab) work() time.Duration {
-	return a.keepBooks(ledger.Finished, func(w *ledger.Writer) time.Duration {
+func (a *acklab) work() lap {
+	return a.keepBooks(ledger.Finished, func(w *ledger.Writer) lap {
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
-		var ended time.Time
+		var watch stopwatch
+		var took lap
 		var done atomic.Int64
 		registry := task.NewRegistry()
 		registry.Register("noop", func(ctx context.Context, c *task.Call) (any, error) {
 			result, err := demo.Noop(ctx, c)
 			if done.Add(1) == tasks {
-				ended = time.Now()
+				took = watch.stop()
 				stop()
 			}
 			return result, err
 		})
 		worker, err := worker.New(worker.Config{
 			Open: func(ctx context.Context, o broker.Options) (broker.Broker, error) {
-				return connect.Open(ctx, a.url, o)
+				return connect.Open(ctx, a.server.URL(a.scheme), o)
 			},
 			Registry: registry, Sources: []broker.Source{{Queue: a.queue}},
 			Concurrency: a.slots, PrefetchMultiplier: a.ahead, Ack: worker.Late, Grace: time.Minute,
@@ -145,12 +148,12 @@ func (a *acklab) work() time.Duration {
 		if err != nil {
 			a.b.Fatal(err)
 		}
-		began := time.Now()
+		watch = start(a.server)
 		if err := worker.Run(ctx, nil); err != nil {
 			a.b.Fatal(err)
 		}
 		a.nothingLeft()
-		return ended.Sub(began)
+		return took
 	})
 }
 
@@ -166,11 +169,11 @@ func (a *acklab) nothingLeft() {
 }
 
 // spread does something once for each task, from several goroutines.
-func spread(goroutines int, do func()) time.Duration {
+func spread(s server.Server, goroutines int, do func()) lap {
 	var left atomic.Int64
 	left.Store(tasks)
 	var all sync.WaitGroup
-	began := time.Now()
+	watch := start(s)
 	for range goroutines {
 		all.Go(func() {
 			for left.Add(-1) >= 0 {
@@ -179,5 +182,5 @@ func spread(goroutines int, do func()) time.Duration {
 		})
 	}
 	all.Wait()
-	return time.Since(began)
+	return watch.stop()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/hibiken/asynq"
 
@@ -23,20 +22,19 @@ const (
 // whose tasks do nothing, against asynq alone.
 func BenchmarkRatioAsynq(b *testing.B) {
 	r := startRedis(b)
-	url := r.URL("asynq")
 	bare := newBareAsynq(b, r, "bare")
-	ours := newAcklab(b, acklab{url: url, queue: "ours", books: true, slots: handlers, ahead: 1})
-	silent := newAcklab(b, acklab{url: url, queue: "silent", slots: handlers, ahead: 1})
-	inBursts := newAcklab(b, acklab{url: url, queue: "bursts", books: true, slots: handlers, ahead: 1})
-	published, worked := make([]record, 4), make([]record, 3)
+	ours := newAcklab(b, acklab{server: r, scheme: "asynq", queue: "ours", books: true, slots: handlers, ahead: 1})
+	silent := newAcklab(b, acklab{server: r, scheme: "asynq", queue: "silent", slots: handlers, ahead: 1})
+	inBursts := newAcklab(b, acklab{server: r, scheme: "asynq", queue: "bursts", books: true, slots: handlers, ahead: 1})
+	published, worked := make([]laps, 4), make([]laps, 3)
 	for round := 0; b.Loop(); round++ {
-		inTurns(round, r, []step{
+		inTurns(round, []func() lap{
 			bare.publish,
-			func() time.Duration { return ours.oneByOne(producers) },
-			func() time.Duration { return silent.oneByOne(producers) },
+			func() lap { return ours.oneByOne(producers) },
+			func() lap { return silent.oneByOne(producers) },
 			inBursts.burst,
 		}, published)
-		inTurns(round, r, []step{bare.work, ours.work, silent.work}, worked)
+		inTurns(round, []func() lap{bare.work, ours.work, silent.work}, worked)
 		bare.forget("bursts")
 	}
 	results.add(b, "publish-x-of-bare", row{"asynq: enqueues one by one, 8 goroutines", published[0], published[1], 0.8})
@@ -67,11 +65,11 @@ func newBareAsynq(b *testing.B, r *server.Redis, queue string) *bareAsynq {
 	return &bareAsynq{b: b, redis: r, queue: queue, payload: payload}
 }
 
-func (a *bareAsynq) publish() time.Duration {
+func (a *bareAsynq) publish() lap {
 	c := a.redis.Client()
 	defer c.Close()
 	client := asynq.NewClientFromRedisClient(c)
-	return spread(producers, func() {
+	return spread(a.redis, producers, func() {
 		if _, err := client.EnqueueContext(context.Background(), asynq.NewTask("noop", a.payload), asynq.Queue(a.queue)); err != nil {
 			a.b.Error(err)
 		}
@@ -79,26 +77,27 @@ func (a *bareAsynq) publish() time.Duration {
 }
 
 // work runs a server from its start until all tasks have run.
-func (a *bareAsynq) work() time.Duration {
+func (a *bareAsynq) work() lap {
 	c := a.redis.Client()
 	defer c.Close()
 	var done atomic.Int64
-	all := make(chan time.Time, 1)
+	all := make(chan lap, 1)
+	var watch stopwatch
 	mux := asynq.NewServeMux()
 	mux.HandleFunc("noop", func(context.Context, *asynq.Task) error {
 		if done.Add(1) == tasks {
-			all <- time.Now()
+			all <- watch.stop()
 		}
 		return nil
 	})
 	s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: handlers, Queues: map[string]int{a.queue: 1}, LogLevel: asynq.FatalLevel})
-	began := time.Now()
+	watch = start(a.redis)
 	if err := s.Start(mux); err != nil {
 		a.b.Fatal(err)
 	}
-	ended := <-all
+	took := <-all
 	s.Shutdown()
-	return ended.Sub(began)
+	return took
 }
 
 // forget deletes what waits in a queue.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"acklab/internal/server"
 	"acklab/task"
 )
 
@@ -20,13 +20,13 @@ const inFlight = 100
 // acknowledgement whose tasks do nothing, against amqp091-go alone.
 func BenchmarkRatioRabbitMQ(b *testing.B) {
 	r := startRabbit(b)
-	bare := newBareRabbit(b, r.URL(""), "bare")
-	ours := newAcklab(b, acklab{url: r.URL(""), queue: "ours", books: true, slots: 10, ahead: inFlight / 10})
-	silent := newAcklab(b, acklab{url: r.URL(""), queue: "silent", slots: 10, ahead: inFlight / 10})
-	published, worked := make([]record, 3), make([]record, 3)
+	bare := newBareRabbit(b, r, "bare")
+	ours := newAcklab(b, acklab{server: r, queue: "ours", books: true, slots: 10, ahead: inFlight / 10})
+	silent := newAcklab(b, acklab{server: r, queue: "silent", slots: 10, ahead: inFlight / 10})
+	published, worked := make([]laps, 3), make([]laps, 3)
 	for round := 0; b.Loop(); round++ {
-		inTurns(round, r, []step{bare.publish, ours.burst, silent.burst}, published)
-		inTurns(round, r, []step{bare.take, ours.work, silent.work}, worked)
+		inTurns(round, []func() lap{bare.publish, ours.burst, silent.burst}, published)
+		inTurns(round, []func() lap{bare.take, ours.work, silent.work}, worked)
 	}
 	results.add(b, "publish-x-of-bare", row{"RabbitMQ: confirmed publishes, window 100", published[0], published[1], 0.8})
 	results.add(b, "tasks-x-of-bare", row{"RabbitMQ: no-op tasks, prefetch 100, 10 slots, late acks", worked[0], worked[1], 0.8})
@@ -37,19 +37,20 @@ func BenchmarkRatioRabbitMQ(b *testing.B) {
 // bareRabbit does with amqp091-go what our producer and worker do, with the
 // same bytes on the wire.
 type bareRabbit struct {
-	b     *testing.B
-	conn  *amqp.Connection
-	queue string
-	body  []byte
+	b      *testing.B
+	server *server.Rabbit
+	conn   *amqp.Connection
+	queue  string
+	body   []byte
 }
 
-func newBareRabbit(b *testing.B, url, queue string) *bareRabbit {
-	conn, err := amqp.Dial(url)
+func newBareRabbit(b *testing.B, s *server.Rabbit, queue string) *bareRabbit {
+	conn, err := amqp.Dial(s.URL(""))
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { conn.Close() })
-	r := &bareRabbit{b: b, conn: conn, queue: queue}
+	r := &bareRabbit{b: b, server: s, conn: conn, queue: queue}
 	ch := r.channel()
 	defer ch.Close()
 	if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
@@ -92,9 +93,9 @@ func (r *bareRabbit) channel() *amqp.Channel {
 	return ch
 }
 
-func (r *bareRabbit) publish() time.Duration {
+func (r *bareRabbit) publish() lap {
 	ctx := context.Background()
-	began := time.Now()
+	watch := start(r.server)
 	ch := r.channel()
 	defer ch.Close()
 	if err := ch.Confirm(false); err != nil {
@@ -118,7 +119,7 @@ func (r *bareRabbit) publish() time.Duration {
 	for len(open) > 0 {
 		r.confirmed(<-open)
 	}
-	return time.Since(began)
+	return watch.stop()
 }
 
 func (r *bareRabbit) confirmed(c *amqp.DeferredConfirmation) {
@@ -127,8 +128,8 @@ func (r *bareRabbit) confirmed(c *amqp.DeferredConfirmation) {
 	}
 }
 
-func (r *bareRabbit) take() time.Duration {
-	began := time.Now()
+func (r *bareRabbit) take() lap {
+	watch := start(r.server)
 	ch := r.channel()
 	defer ch.Close()
 	if err := ch.Qos(inFlight, 0, false); err != nil {
@@ -144,5 +145,5 @@ func (r *bareRabbit) take() time.Duration {
 			r.b.Fatal(err)
 		}
 	}
-	return time.Since(began)
+	return watch.stop()
 }

@@ -19,31 +19,30 @@ import (
 // tasks is how many tasks one side handles before another has its turn.
 const tasks = 4_000
 
-// step is one side's part of a contest. It returns how long the part that
-// counts took.
-type step func() time.Duration
-
-// record is what one side's step took, round by round.
-type record struct {
-	times          []time.Duration
-	client, server []time.Duration // processor time of this process and of the server
+// lap is what one side took for its tasks.
+type lap struct {
+	time           time.Duration
+	client, server time.Duration // processor time of this process and of the server
 }
 
-// inTurns runs every step once. Who begins changes from round to round, so
-// that nobody always comes first, or after the slowest.
-func inTurns(round int, s server.Server, steps []step, into []record) {
-	for i := range steps {
-		k := (round + i) % len(steps)
-		into[k].add(s.Pid(), steps[k])
-	}
+// stopwatch measures a lap. It begins with a clean heap: what the one before
+// has left behind is not ours to collect.
+type stopwatch struct {
+	server string // process id
+	began  time.Time
+	before lap
 }
 
-func (r *record) add(pid int, s step) {
-	runtime.GC() // what the one before has left behind
-	client, there := processorTime("self"), processorTime(strconv.Itoa(pid))
-	r.times = append(r.times, s())
-	r.client = append(r.client, processorTime("self")-client)
-	r.server = append(r.server, processorTime(strconv.Itoa(pid))-there)
+func start(s server.Server) stopwatch {
+	runtime.GC()
+	w := stopwatch{server: strconv.Itoa(s.Pid())}
+	w.before = lap{client: processorTime("self"), server: processorTime(w.server)}
+	w.began = time.Now()
+	return w
+}
+
+func (w stopwatch) stop() lap {
+	return lap{time.Since(w.began), processorTime("self") - w.before.client, processorTime(w.server) - w.before.server}
 }
 
 // processorTime is what the process has used of the processors so far, user
@@ -59,18 +58,30 @@ func processorTime(pid string) (used time.Duration) {
 	return used
 }
 
+// laps are those of one side, round by round.
+type laps []lap
+
+// inTurns lets every side run once. Who begins changes from round to round, so
+// that nobody always comes first, or after the slowest.
+func inTurns(round int, sides []func() lap, into []laps) {
+	for i := range sides {
+		k := (round + i) % len(sides)
+		into[k] = append(into[k], sides[k]())
+	}
+}
+
 // row compares two sides over all rounds.
 type row struct {
 	what       string
-	base, ours record
+	base, ours laps
 	target     float64 // the least ratio that is wanted; 0: none
 }
 
 // ratios are the throughput of ours as a part of the base's, by round.
 func (r row) ratios() []float64 {
-	all := make([]float64, len(r.ours.times))
+	all := make([]float64, len(r.ours))
 	for i := range all {
-		all[i] = float64(r.base.times[i]) / float64(r.ours.times[i])
+		all[i] = float64(r.base[i].time) / float64(r.ours[i].time)
 	}
 	return all
 }
@@ -81,27 +92,25 @@ func median(all []float64) float64 {
 }
 
 // perSecond is the median throughput of a side.
-func (r record) perSecond() float64 {
+func (l laps) perSecond() float64 {
+	return l.median(func(one lap) float64 { return tasks / one.time.Seconds() })
+}
+
+// micros are the median processor times of a task, in microseconds.
+func (l laps) micros() (client, server float64) {
+	const million = 1e6
+	client = l.median(func(one lap) float64 { return one.client.Seconds() * million / tasks })
+	server = l.median(func(one lap) float64 { return one.server.Seconds() * million / tasks })
+	return client, server
+}
+
+func (l laps) median(of func(lap) float64) float64 {
 	var all []float64
-	for _, d := range r.times {
-		all = append(all, tasks/d.Seconds())
+	for _, one := range l {
+		all = append(all, of(one))
 	}
 	return median(all)
 }
-
-// micros is the median of processor times, in microseconds for one task.
-func micros(times []time.Duration) float64 {
-	var all []float64
-	for _, d := range times {
-		all = append(all, d.Seconds()*1e6/tasks)
-	}
-	return median(all)
-}
-
-// micros is the processor time of both processes.
-func (r record) micros() float64 { return micros(r.client) + micros(r.server) }
-
-func (r record) cpu() string { return fmt.Sprintf("%.0f + %.0f", micros(r.client), micros(r.server)) }
 
 // table is what is printed in the end. Benchmarks run one after the other.
 type table struct{ rows []row }
@@ -121,10 +130,12 @@ func (t *table) print(to io.Writer) {
 	}
 	fmt.Fprintf(to, "\nacklab's throughput as a part of another's: medians of rounds of %d tasks, in turns on one server;\ncpu is the processor time of a task in microseconds, client + server\n\n", tasks)
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "what\tother/s\tacklab/s\tratio\twanted\tother cpu\tacklab cpu\tratio\tround by round")
+	fmt.Fprintln(w, "what\tother/s\tacklab/s\tratio\twanted\tother cpu\tacklab cpu\tround by round")
 	for _, r := range t.rows {
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%s\t%s\t%s\t%.2f\t%s\n",
-			r.what, r.base.perSecond(), r.ours.perSecond(), median(r.ratios()), r.wanted(), r.base.cpu(), r.ours.cpu(), r.base.micros()/r.ours.micros(), r.rounds())
+		client, server := r.base.micros()
+		ourClient, ourServer := r.ours.micros()
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%s\t%.0f + %.0f\t%.0f + %.0f\t%s\n", r.what, r.base.perSecond(), r.ours.perSecond(),
+			median(r.ratios()), r.wanted(), client, server, ourClient, ourServer, r.rounds())
 	}
 	w.Flush()
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -134,7 +135,7 @@ func (b *book) report(started time.Time, servers map[string]string) report.Run {
 		for _, c := range planned.cells {
 			e.Cells = append(e.Cells, b.cell(planned.Name, c))
 		}
-		e.Verdicts = verdicts(e.Claims, e.Cells)
+		e.Verdicts = verdicts(e.Claims, e.Cells, run.Servers)
 		run.Experiments = append(run.Experiments, e)
 	}
 	return run
@@ -158,8 +159,9 @@ func reportTrial(id string, seed int64, r check.Result) report.Trial {
 	return report.Trial{ID: id, Seed: seed, Counts: r.Counts, Measures: r.Measures, Unsure: r.Unsure, Broken: r.Broken}
 }
 
-// verdicts judges each claim by the cells that speak of it.
-func verdicts(claims []string, cells []report.Cell) []report.Verdict {
+// verdicts judges each claim by the cells that speak of it. The sentence names
+// the versions of the servers that answered.
+func verdicts(claims []string, cells []report.Cell, servers map[string]string) []report.Verdict {
 	var out []report.Verdict
 	for _, claim := range claims {
 		var about []check.ClaimCell
@@ -169,9 +171,28 @@ func verdicts(claims []string, cells []report.Cell) []report.Verdict {
 			}
 		}
 		verdict, because := check.Verdict(claim, about)
+		if on := versions(about, servers); on != "" {
+			because += "; on " + on
+		}
 		out = append(out, report.Verdict{Claim: claim, Verdict: verdict, Because: because})
 	}
 	return out
+}
+
+// versions are the servers behind the cells that have trials: "redis 7.0.15".
+func versions(cells []check.ClaimCell, servers map[string]string) string {
+	var on []string
+	for _, c := range cells {
+		sys, err := systemNamed(c.System)
+		if err != nil || len(c.Trials) == 0 {
+			continue
+		}
+		name := string(sys.Kind)
+		if v := servers[name]; v != "" && !slices.Contains(on, name+" "+v) {
+			on = append(on, name+" "+v)
+		}
+	}
+	return strings.Join(on, ", ")
 }
 
 func claimCell(c report.Cell, bounds check.Bounds) check.ClaimCell {

@@ -216,7 +216,7 @@ func Recheck(dir string) (report.Run, error) {
 	}
 	ledgers := report.LedgersIn(dir)
 	for i := range old.Experiments {
-		if err := rejudge(&old.Experiments[i], ledgers); err != nil {
+		if err := rejudge(&old.Experiments[i], old.Servers, ledgers); err != nil {
 			return report.Run{}, err
 		}
 	}
@@ -234,7 +234,7 @@ func recheckControl(id string, ledgers report.Ledgers) (string, error) {
 	return controlTrouble(id, check.Judge(manifest, files)), nil
 }
 
-func rejudge(e *report.Experiment, ledgers report.Ledgers) error {
+func rejudge(e *report.Experiment, servers map[string]string, ledgers report.Ledgers) error {
 	for i := range e.Cells {
 		c := &e.Cells[i]
 		trouble, err := recheckControl(c.Control, ledgers)
@@ -259,6 +259,6 @@ func rejudge(e *report.Experiment, ledgers report.Ledgers) error {
 			c.Outcome, c.Reason = check.Outcome(c.Predicted, results)
 		}
 	}
-	e.Verdicts = verdicts(e.Claims, e.Cells)
+	e.Verdicts = verdicts(e.Claims, e.Cells, servers)
 	return nil
 }

@@ -200,7 +200,7 @@ func TestALoadThatMakesNoSenseIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"count 0: use 1 or more": func(l *producer.Load) { l.Count = 0 },
 		"count -4":               func(l *producer.Load) { l.Count = -4 },
 		"rate -1 is negative":    func(l *producer.Load) { l.Rate = -1 },
-		"rate NaN is no number": func(l *producer.Load) { l.Rate = math.NaN() },
+		"rate NaN is no number":  func(l *producer.Load) { l.Rate = math.NaN() },
 		"rate +Inf is no numbe":  func(l *producer.Load) { l.Rate = math.Inf(1) },
 		"size -1 is negative":    func(l *producer.Load) { l.Size = -1 },
 		"needs the name":         func(l *producer.Load) { l.Name = "" },

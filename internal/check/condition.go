@@ -20,25 +20,35 @@ func condition(cells []decision) string {
 		}
 	}
 	var fits []string
-	for _, k := range keys {
-		fits = append(fits, describe(cells, k)...)
-	}
-	if len(fits) == 0 {
-		for _, a := range keys {
-			for _, b := range keys {
-				if a != b {
-					fits = append(fits, describe(cells, a, b)...)
-				}
-			}
+	for n := 1; n <= mostKeys && len(fits) == 0; n++ {
+		for _, some := range ordered(keys, n) {
+			fits = append(fits, describe(cells, some...)...)
 		}
 	}
 	if len(fits) == 0 {
-		good := satisfied(cells)
-		return fmt.Sprintf("holds in %d of %d cells, and no one or two settings tell them apart", good, len(cells))
+		return fmt.Sprintf("holds in %d of %d cells, and no %d settings tell them apart", satisfied(cells), len(cells), mostKeys)
 	}
 	return slices.MinFunc(fits, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 	})
+}
+
+// mostKeys is how many settings a condition may name.
+const mostKeys = 3
+
+// ordered are all choices of n of the keys, in every order.
+func ordered(keys []string, n int) [][]string {
+	if n == 0 {
+		return [][]string{nil}
+	}
+	var all [][]string
+	for _, first := range keys {
+		rest := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k == first })
+		for _, more := range ordered(rest, n-1) {
+			all = append(all, append([]string{first}, more...))
+		}
+	}
+	return all
 }
 
 // satisfied counts the cells in which the claim holds.

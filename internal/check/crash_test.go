@@ -367,9 +367,47 @@ func TestWhatTheVictimGaveBackIsNeitherPrefetchedNorWaiting(t *testing.T) {
 	}
 }
 
+func TestASlotIsDoneWhenItsDeliveryIsSettledAndOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		events []ledger.Event
+		want   Condition
+	}{
+		"acknowledged, not begun":       {[]ledger.Event{ledger.Accepted, ledger.AckSending, ledger.AckSent}, Running},
+		"acknowledged, begun":           {[]ledger.Event{ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started}, Running},
+		"finished, not acknowledged":    {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Finished}, Running},
+		"finished, acknowledging":       {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending}, Running},
+		"finished and acknowledged":     {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent}, Untouched},
+		"finished, acknowledged unsure": {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckUnsure}, Untouched},
+		"failed and acknowledged":       {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Failed, ledger.AckSending, ledger.AckSent}, Untouched},
+		"expired, not acknowledged":     {[]ledger.Event{ledger.Accepted, ledger.Expired}, Running},
+		"expired and acknowledged":      {[]ledger.Event{ledger.Accepted, ledger.Expired, ledger.AckSending, ledger.AckSent}, Untouched},
+		"too late to begin":             {[]ledger.Event{ledger.Accepted, ledger.AckSending, ledger.StaleAck}, Untouched},
+		"too late, and running":         {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.AckSending, ledger.StaleAck}, Running},
+		"too late, and finished":        {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.StaleAck}, Untouched},
+		"requeuing":                     {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Requeuing}, Running},
+		"requeued":                      {[]ledger.Event{ledger.Accepted, ledger.Started, ledger.Requeuing, ledger.Requeued}, Untouched},
+		"rejected":                      {[]ledger.Event{ledger.Accepted, ledger.Rejecting, ledger.Rejected}, Untouched},
+		"received":                      {nil, Prefetched},
+	} {
+		b := newBench(t)
+		b.trial.Expect = ledger.Expect{Victim: "victim"}
+		b.start("producer", "victim")
+		b.publish("producer", "t0", "m0", ledger.Confirmed)
+		b.end("producer")
+		b.receive("victim", "t0", "m0", "first")
+		b.does("victim", "t0", "m0", c.events...)
+		b.kill("victim")
+		b.finish(heldMessage{"t0", "m0", "unacked"})
+		if got := b.sure().fate(t, "t0").Condition; got != c.want {
+			t.Errorf("%s: it was %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestARetryThatIsNotYetPublishedKeepsItsTaskRunning(t *testing.T) {
 	t.Parallel()
-	for _, published := range []bool{false, true} {
+	for _, outcome := range []ledger.Event{"", ledger.Confirmed, ledger.Unsure, ledger.Refused} {
 		b := newBench(t)
 		b.trial.Expect = ledger.Expect{Victim: "victim"}
 		b.start("producer", "victim")
@@ -378,21 +416,22 @@ func TestARetryThatIsNotYetPublishedKeepsItsTaskRunning(t *testing.T) {
 		b.receive("victim", "t0", "m0", "first")
 		b.does("victim", "t0", "m0", ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started)
 		b.write("victim", ledger.Line{Event: ledger.Failed, Task: "t0", Message: "m0"})
+		want := Fate{Class: Lost, Condition: Running}
 		var held []heldMessage
-		if published {
+		if outcome != "" {
 			b.attempt("victim", "t0", "m0-1", 1)
-			b.write("victim", ledger.Line{Event: ledger.Confirmed, Task: "t0", Message: "m0-1", Queue: "q"})
+			b.write("victim", ledger.Line{Event: outcome, Task: "t0", Message: "m0-1", Queue: "q"})
+			want.Condition = Untouched
+		}
+		if outcome == ledger.Confirmed {
 			held = append(held, heldMessage{"t0", "m0-1", "delayed"})
+			want.Class = Stranded
 		}
 		b.kill("victim")
 		b.finish(held...)
 		f := b.sure().fate(t, "t0")
-		want := Fate{Class: Lost, Condition: Running}
-		if published {
-			want = Fate{Class: Stranded, Condition: Untouched}
-		}
 		if f.Class != want.Class || f.Condition != want.Condition {
-			t.Errorf("published %v: %s and %q, want %s and %q", published, f.Class, f.Condition, want.Class, want.Condition)
+			t.Errorf("retry %q: %s and %q, want %s and %q", outcome, f.Class, f.Condition, want.Class, want.Condition)
 		}
 	}
 }

@@ -150,6 +150,8 @@ func TestEveryDamageToTheEvidenceMakesTheTrialUnsure(t *testing.T) {
 		{"the victim is not there", func(b *bench) { b.trial.Expect.Victim = "nobody" }, nil, "the victim nobody is not in the manifest"},
 		{"the victim is the runner", func(b *bench) { b.trial.Expect.Victim = "runner" }, nil, "is the runner"},
 		{"a state is expected of no victim", func(b *bench) { b.trial.Expect.Victim = "" }, nil, "names no victim"},
+		{"a checkpoint is expected of no victim", func(b *bench) { b.trial.Expect = ledger.Expect{Checkpoint: "mid"} }, nil, "names no victim"},
+		{"tasks are expected of no victim", func(b *bench) { b.trial.Expect = ledger.Expect{Waiting: 1} }, nil, "names no victim"},
 		{"the checkpoint was not reached", func(b *bench) { b.drop("victim", is(ledger.Checkpoint)) }, nil, `is not the checkpoint mid but "started"`},
 		{"another checkpoint was reached", func(b *bench) { b.edit("victim", ledger.Checkpoint, func(l *ledger.Line) { l.Point = "started" }) }, nil, "is not the checkpoint mid but started"},
 		{"the checkpoint is not the last line", func(b *bench) {

@@ -30,10 +30,12 @@ const (
 // trials alone: it holds in a cell when every one of them is within the
 // claim's bounds (see WithinStated). It holds when it does in every cell, is
 // refuted when it does in none, and else depends, on what the sentence says:
-// the smallest set of settings that tells the cells apart, or, when one or two
-// of them do not, just in how many cells. Cells without a sure trial decide
-// nothing; if all are like that the verdict is not run. The sentence names the
-// number of trials and how far it carries (see Frequency).
+// the smallest set of settings that tells the cells apart, or, when three
+// of them do not, just in how many cells. Cells whose own trials disagree are
+// left out of that condition where the others show one, and named after it as
+// a matter of chance. Cells without a sure trial decide nothing; if all are
+// like that the verdict is not run. The sentence names the number of trials
+// and how far it carries (see Frequency).
 func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 	var decided []decision
 	trials, against, silent := 0, 0, 0
@@ -57,7 +59,7 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 			because = fmt.Sprintf("holds in all %s", where)
 		}
 	case 0:
-		verdict, because = Refuted, fmt.Sprintf("holds nowhere")
+		verdict, because = Refuted, "holds nowhere"
 	default:
 		verdict, because = Depends, condition(settledCells(decided))
 	}

@@ -58,7 +58,7 @@ func TestTheVerdictOnAClaimAndItsCondition(t *testing.T) {
 		{"two settings decide, neither alone for any value", cells([]string{"redis"}, someAcks, somePoints[1:3], func(_, a, p string) bool { return (a == "early") == (p == "acked") }), Depends,
 			"holds with ack=early, crash_at=started and with ack=late, crash_at=acked; not with ack=early, crash_at=acked and with ack=late, crash_at=started"},
 		{"three settings decide", cells(someSystems, someAcks, somePoints, func(s, a, p string) bool { return s == "redis" && a == "early" && p == "acked" }), Depends,
-			"holds in 15 of 16 cells, and no one or two settings tell them apart"},
+			"not with ack=early, system=redis, crash_at=acked"},
 		{"one cell", cells([]string{"redis"}, []string{"late"}, []string{"mid"}, func(_, _, _ string) bool { return false }), Holds,
 			"holds in 1 cell; trials against it: 0 of 3, below 63.2 %"},
 		{"no cell", nil, NotRun, "no cell speaks of B2"},
@@ -140,6 +140,24 @@ func TestAConditionIsToldByTheCellsThatAreNoMatterOfChance(t *testing.T) {
 	_, because := Verdict("B2", all)
 	if want := "not with ack=early, crash_at=acked ("; !strings.Contains(because, want) || !strings.Contains(because, "a matter of chance with") {
 		t.Errorf("%s; want %q in it", because, want)
+	}
+}
+
+func TestAMatterOfChanceIsLeftOutOfTheConditionThatTheOthersShow(t *testing.T) {
+	t.Parallel()
+	all := cells([]string{"rabbitmq"}, someAcks, somePoints, func(_, a, _ string) bool { return a == "early" })
+	late := len(all) - 1 // of late acknowledgement, where nothing else is lost
+	all[late].Trials[1].Counts["lost"] = 1
+	_, because := Verdict("B2", all)
+	if want := "holds with ack=late; not with ack=early (8 cells, 24 trials); a matter of chance with system=rabbitmq, ack=late, crash_at=finished: 1 of 3, below 86.5 %"; because != want {
+		t.Errorf("%q, want %q", because, want)
+	}
+	for i := range all { // five races: the three with the most trials are named
+		all[i].Trials[0].Counts["lost"], all[i].Trials[1].Counts["lost"], all[i].Trials[2].Counts["lost"] = 1, 0, 0
+	}
+	verdict, because := Verdict("B2", all[:5])
+	if verdict != Refuted || strings.Count(because, "a matter of chance with") != 3 || !strings.HasSuffix(because, "; a matter of chance in 2 cells more") {
+		t.Errorf("%s: %s", verdict, because)
 	}
 }
 
