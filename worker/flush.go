@@ -14,30 +14,24 @@ import (
 const flushEvery = 100 * time.Millisecond
 
 // flusher remembers up to which line of the ledger acknowledgements were
-// handed over, and up to which the broker is known to have processed them. A
-// lost session takes its open acknowledgements with it: nothing that a later
-// session says can be about them.
+// handed over, and up to which their fate is decided: the broker is known to
+// have processed them, or it can never be known.
 type flusher struct {
+	// turn lets one flush through at a time: a driver may tell only one caller
+	// that settlements went down with a session.
+	turn chan struct{}
+
 	mu            sync.Mutex
-	session       int // of the newest acknowledgement
-	lost          int // the newest session that was lost
+	session       int
+	ended         int // sessions up to this one are over
 	handed, known int64
 }
 
 func (f *flusher) handedOver(session int, line int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if session > f.lost {
-		f.session, f.handed = max(f.session, session), max(f.handed, line)
-	}
-}
-
-// lose gives up what is open of the session and of those before it.
-func (f *flusher) lose(session int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.lost = max(f.lost, session); f.session <= f.lost {
-		f.known = f.handed
+	if session > f.ended {
+		f.session, f.handed = session, max(f.handed, line)
 	}
 }
 
@@ -47,16 +41,33 @@ func (f *flusher) pending() (session int, line int64, some bool) {
 	return f.session, f.handed, f.handed > f.known
 }
 
-// processed reports whether the session still stood, so that the flush was
-// about its acknowledgements.
-func (f *flusher) processed(session int, line int64) bool {
+// processed reports false when the line was given up meanwhile.
+func (f *flusher) processed(line int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if session <= f.lost {
+	if line <= f.known {
 		return false
 	}
-	f.known = max(f.known, line)
+	f.known = line
 	return true
+}
+
+// giveUp decides that the fate of all that was handed over stays unknown.
+func (f *flusher) giveUp() (upto int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known = f.handed
+	return f.known
+}
+
+// over is giveUp for a session that has ended.
+func (f *flusher) over(session int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = max(f.ended, session)
+	if f.session <= f.ended {
+		f.known = f.handed
+	}
 }
 
 // flush makes sure of every acknowledgement handed over until now and writes

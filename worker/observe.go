@@ -25,7 +25,6 @@ func (w *Worker) observe(e broker.Event) {
 		w.log.Info("connected to the broker", "session", e.Session)
 	case broker.Lost:
 		w.flusher.over(e.Session)
-		w.flusher.lose(e.Session)
 		w.write(ledger.Line{Event: ledger.Lost, Session: e.Session, Reason: reason(e.Err)})
 		w.metrics.BrokerUp(false)
 		w.log.Warn("lost the broker, connecting again", "session", e.Session, "err", e.Err)
