@@ -21,12 +21,12 @@ func (t *Trial) census(ctx context.Context) {
 	}
 	within, cancel := context.WithTimeout(ctx, censusWithin)
 	defer cancel()
-	held, err := t.view(within)
+	held, err := t.heldInAll(within)
 	if err != nil {
 		t.note("depth", err)
 		return
 	}
-	t.write(ledger.Line{Event: ledger.DepthSeen, Queue: t.queue, N: held.ready + held.unacked + held.delayed + held.dead})
+	t.write(ledger.Line{Event: ledger.DepthSeen, Queue: t.queue, N: held})
 	WriteCensus(within, t.ledger, t.client, t.queue)
 }
 

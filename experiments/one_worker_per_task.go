@@ -47,6 +47,9 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 	if suite == selfTest {
 		job.Count = sharedFew
 	}
+	if fault != "none" { // slow enough for the fault to come in the middle
+		job.Name, job.Args = "sleep", []any{0.002}
+	}
 	c := Cell{
 		System: sys, Setting: Setting{"ack": "late", "fault": fault}, Trials: 1, Pace: Beside, Load: job.Count, Seconds: 8,
 		Predicted: check.Bounds{}, Because: "a delivery is with one consumer at a time, and nobody fails",

@@ -34,21 +34,22 @@ var politeStop = &Experiment{
 
 // politeCell stops the victim once it has begun enough, and lets a survivor do
 // the rest.
-func politeCell(sys System, ack, length string, job Job, hands Hands, begun int) Cell {
+func politeCell(sys System, ack, length string, job Job, hands Hands, begun int, more ...Step) Cell {
 	victim := hands
 	victim.Ack = ack
 	survivor := victim
 	survivor.Grace = 0
-	return Cell{
+	c := Cell{
 		System: sys, Setting: Setting{"ack": ack, "task": length}, Trials: 3, Pace: Beside, Load: job.Count, Control: ack + "-" + length, Seconds: 3,
 		Expect: ledger.Expect{Faults: []string{faultTerminate}},
 		Steps: []Step{
-			Declare(), Publish(job), StartWorker("victim", victim), AwaitCount("victim", ledger.Started, begun), Stop("victim"),
-			StartWorker("survivor", survivor), AwaitConsuming("survivor"),
+			Declare(), Publish(job), StartWorker("victim", victim), AwaitCount("victim", ledger.Started, begun),
 		},
 		Clean:  []Step{Declare(), Publish(job), StartWorker("worker", survivor), AwaitReceivedOver("worker", job.Count)},
 		Claims: map[string]check.Bounds{"B7": {"lost": {0, 0}, "repeated": {0, 0}}},
 	}
+	c.Steps = append(append(c.Steps, more...), Stop("victim"), StartWorker("survivor", survivor), AwaitConsuming("survivor"))
+	return c
 }
 
 func politeShort(sys System, ack string) Cell {
@@ -63,7 +64,7 @@ func politeShort(sys System, ack string) Cell {
 // politeLong: the grace period is shorter than the task.
 func politeLong(sys System, ack string) Cell {
 	c := politeCell(sys, ack, "longer than the grace period", Job{Count: 6, Name: "sleep", Args: []any{1.5}},
-		Hands{Concurrency: 2, Multiplier: 2, Grace: 200 * time.Millisecond}, 2)
+		Hands{Concurrency: 2, Multiplier: 2, Grace: 200 * time.Millisecond}, 2, AwaitCount("victim", ledger.Received, 4))
 	if ack == "early" {
 		c.Predicted = check.Bounds{"lost": {2, 2}, "lost_after_ack": {2, 2}, "redelivered": {2, 4}}
 		c.Because = "both running tasks were acknowledged before they ran: interrupted, nobody has them"

@@ -33,8 +33,8 @@ const (
 )
 
 var (
-	randomJob   = Job{Count: randomLoad, Name: "sleep", Args: []any{0.01}}
-	randomClean = 100 // tasks that have begun at the latest possible kill
+	randomJob   = Job{Count: randomLoad, Name: "sleep", Args: []any{0.005}}
+	randomBegun = 60 // tasks that have begun at the latest possible kill
 )
 
 func randomHands(ack string) Hands {
@@ -47,8 +47,8 @@ func randomCell(sys System, suite Suite, ack string) Cell {
 		Expect: ledger.Expect{Victim: "victim", Faults: []string{faultKill}, Waiting: 1},
 		Steps: []Step{
 			Declare(), Publish(randomJob), StartWorker("victim", randomHands(ack)),
-			KillAfterStarts("victim", 5, randomClean, 5*time.Millisecond),
-			StartWorker("survivor", randomHands(ack)), AwaitConsuming("survivor"),
+			KillAfterStarts("victim", 5, randomBegun, 5*time.Millisecond),
+			StartWorker("survivor", Hands{Ack: ack, Concurrency: 4 * randomSlots, Multiplier: 4}), AwaitConsuming("survivor"),
 		},
 		Clean: []Step{Declare(), Publish(randomJob), StartWorker("worker", randomHands(ack)), AwaitReceivedOver("worker", randomLoad)},
 	}
@@ -100,7 +100,7 @@ func randomInProcessCell(sys System, ack string) Cell {
 		System: sys, Setting: Setting{"ack": ack}, Trials: 5, Pace: Beside, Load: randomLoad, Control: ack, Seconds: 0.4,
 		Expect: ledger.Expect{Victim: "victim", Faults: []string{faultKill}, QueueDiesWith: "victim", BrokerFault: true},
 		Steps: []Step{
-			StartTogether("victim", randomJob, randomHands(ack)), KillAfterStarts("victim", 5, randomClean, 5*time.Millisecond),
+			StartTogether("victim", randomJob, randomHands(ack)), KillAfterStarts("victim", 5, randomBegun, 5*time.Millisecond),
 		},
 		Clean: []Step{StartTogether("worker", randomJob, randomHands(ack)), AwaitReceivedOver("worker", randomLoad)},
 		Predicted: check.Bounds{
@@ -108,8 +108,8 @@ func randomInProcessCell(sys System, ack string) Cell {
 		},
 		Because: "the queue was in the process that died: all that had not run is lost",
 		Reasons: map[string]string{
-			"lost":           "the seed draws when, after 5 to 100 of 200 tasks have begun",
-			"lost_in_broker": "the seed draws when, after 5 to 100 of 200 tasks have begun",
+			"lost":           "the seed draws when, after 5 to 60 of 200 tasks have begun",
+			"lost_in_broker": "the seed draws when, after 5 to 60 of 200 tasks have begun",
 			"lost_after_ack": "0 to 4 slots were between the acknowledgement and the end of the handler",
 		},
 	}

@@ -30,8 +30,8 @@ type Options struct {
 	Dir string
 	// Seed is where the seeds of the trials begin.
 	Seed int64
-	// Parallel is how many trials that are not timed run side by side; 0: as
-	// many as there are cores, and at least two.
+	// Parallel is how many trials that are not timed run side by side; 0: two
+	// for each core, and at least four.
 	Parallel int
 	// Progress is told what happens; nil: nobody.
 	Progress Progress
@@ -87,7 +87,7 @@ func newRunner(ctx context.Context, opts Options) (*Runner, error) {
 	}
 	parallel := opts.Parallel
 	if parallel <= 0 {
-		parallel = max(2, runtime.NumCPU())
+		parallel = max(4, 2*runtime.NumCPU()) // a trial mostly waits
 	}
 	r.slots = make(chan struct{}, parallel)
 	if r.progress == nil {

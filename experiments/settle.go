@@ -22,17 +22,13 @@ func (l load) String() string {
 	return fmt.Sprintf("%d ready, %d unacknowledged, %d delayed, %d dead", l.ready, l.unacked, l.delayed, l.dead)
 }
 
-// view asks the server what the trial's queue holds.
-func (t *Trial) view(ctx context.Context) (load, error) {
+// view asks the server what the queue holds.
+func (t *Trial) view(ctx context.Context, queue string) (load, error) {
 	if rabbit, ok := t.server.(*server.Rabbit); ok {
-		q, err := rabbit.Queue(ctx, t.queue)
-		if err != nil {
-			return load{}, err
-		}
-		dead, err := rabbit.Queue(ctx, t.queue+".dead")
-		return load{ready: q.Ready, unacked: q.Unacked, dead: dead.Ready + dead.Unacked}, err
+		q, err := rabbit.Queue(ctx, queue)
+		return load{ready: q.Ready, unacked: q.Unacked}, err
 	}
-	depth, err := t.client.Depth(ctx, t.queue)
+	depth, err := t.client.Depth(ctx, queue)
 	if errors.Is(err, broker.ErrUnknownQueue) {
 		return load{}, nil
 	}
@@ -64,12 +60,14 @@ func (t *Trial) settle(ctx context.Context) error {
 	var last load
 	var trouble error
 	for {
-		held, err := t.view(within)
-		if err == nil && t.settled(held) {
-			return nil
-		}
-		if within.Err() == nil {
-			last, trouble = held, err
+		if t.membersIdle() { // else there is no need to bother the server
+			held, err := t.view(within, t.queue)
+			if err == nil && t.settled(held) {
+				return nil
+			}
+			if within.Err() == nil {
+				last, trouble = held, err
+			}
 		}
 		select {
 		case <-tick.C:
@@ -80,15 +78,29 @@ func (t *Trial) settle(ctx context.Context) error {
 }
 
 func (t *Trial) settled(held load) bool {
-	if held.ready > 0 || held.delayed > 0 || held.unacked > 0 && !t.cell.Stranding {
-		return false
-	}
+	return held.ready == 0 && held.delayed == 0 && (held.unacked == 0 || t.cell.Stranding) && t.membersIdle()
+}
+
+// membersIdle: no living member has anything to do, by its own ledger.
+func (t *Trial) membersIdle() bool {
 	for _, m := range t.members {
 		if err := m.tail.read(); err != nil || m.Alive() && !m.tail.idle() {
 			return false
 		}
 	}
 	return true
+}
+
+// heldInAll is how many messages the server says it holds for the trial, the
+// dead letters included.
+func (t *Trial) heldInAll(ctx context.Context) (int, error) {
+	held, err := t.view(ctx, t.queue)
+	if _, apart := t.server.(*server.Rabbit); apart && err == nil {
+		var dead load
+		dead, err = t.view(ctx, t.queue+".dead")
+		held.dead = dead.ready + dead.unacked
+	}
+	return held.ready + held.unacked + held.delayed + held.dead, err
 }
 
 func (t *Trial) anyAlive() bool {

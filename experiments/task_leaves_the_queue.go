@@ -59,7 +59,7 @@ func lookCell(sys System, ack string) Cell {
 // Look measures what the server says it holds for the trial's queue.
 func Look(when string) Step {
 	return Step{"look at the broker " + when, func(ctx context.Context, t *Trial) error {
-		held, err := t.view(ctx)
+		held, err := t.view(ctx, t.queue)
 		if err != nil {
 			return fmt.Errorf("look at the broker %s the run: %w", when, err)
 		}

@@ -60,18 +60,27 @@ func (l Load) Check() error {
 	return nil
 }
 
+// Message makes one message of the load, with ids of its own.
+func (l Load) Message() (*task.Message, error) {
+	m, err := task.New(l.Name, l.Options)
+	if err != nil {
+		return nil, err
+	}
+	m.Args, m.Kwargs = l.Args, l.Kwargs
+	if l.Size > 0 {
+		m.Extra = map[string]any{"padding": strings.Repeat("x", l.Size)}
+	}
+	return m, nil
+}
+
 // messages makes all messages of the load and writes each as planned, so that
 // a producer that dies leaves no silence but tasks that were never sent.
 func (p *Producer) messages(l Load) ([]*task.Message, error) {
 	msgs := make([]*task.Message, l.Count)
 	for i := range msgs {
-		m, err := task.New(l.Name, l.Options)
+		m, err := l.Message()
 		if err != nil {
 			return nil, err
-		}
-		m.Args, m.Kwargs = l.Args, l.Kwargs
-		if l.Size > 0 {
-			m.Extra = map[string]any{"padding": strings.Repeat("x", l.Size)}
 		}
 		if _, err := p.ledger.Write(ledger.Line{Event: ledger.Planned, Task: m.TaskID, Queue: m.Queue, Name: m.Name}); err != nil {
 			return nil, err

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -75,16 +78,9 @@ func (m *Message) encode(put func(string, any)) error {
 func Decode(w Wire) (*Message, error) { return decodeWire(w, MaxSize) }
 
 func decodeWire(w Wire, limit int) (*Message, error) {
-	d := decoder{m: &Message{ID: w.MessageID}}
-	d.m.ReplyTo = w.ReplyTo
-	d.m.Priority = min(int(w.Priority), MaxPriority)
-	for _, key := range sortedKeys(w.Headers) {
-		value, ok := canonical(w.Headers[key])
-		if !ok && headerKind(key) != transport {
-			d.fail("header %q: a %T cannot be read", key, w.Headers[key])
-			continue
-		}
-		d.header(key, value)
+	d := decodeHeaders(w, maps.Keys(w.Headers))
+	if d.err != nil { // again, in order: the same message is refused for the same reason
+		d = decodeHeaders(w, slices.Values(sortedKeys(w.Headers)))
 	}
 	if len(w.Body) > limit {
 		d.fail("the body is %d bytes long, at most %d are read", len(w.Body), limit)
@@ -94,6 +90,22 @@ func decodeWire(w Wire, limit int) (*Message, error) {
 		d.body(bytes.Clone(w.Body))
 	}
 	return d.finish()
+}
+
+// decodeHeaders begins a message with all but its body.
+func decodeHeaders(w Wire, keys iter.Seq[string]) *decoder {
+	d := &decoder{m: &Message{ID: w.MessageID}}
+	d.m.ReplyTo = w.ReplyTo
+	d.m.Priority = min(int(w.Priority), MaxPriority)
+	for key := range keys {
+		value, ok := canonical(w.Headers[key])
+		if !ok && headerKind(key) != transport {
+			d.fail("header %q: a %T cannot be read", key, w.Headers[key])
+			continue
+		}
+		d.header(key, value)
+	}
+	return d
 }
 
 // decoder fills a message and remembers the first reason why it is malformed.

@@ -116,7 +116,7 @@ func (f *processFlags) connect(ctx context.Context, p *process, opts broker.Opti
 	if opts.Log == nil {
 		opts.Log = p.log
 	}
-	b, err := connect.Open(ctx, f.broker, p.plant.Options(p.announcing(opts)))
+	b, err := connect.Open(ctx, f.broker, p.plant.Options(opts))
 	if err != nil {
 		return nil, err
 	}

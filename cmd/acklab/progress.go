@@ -53,7 +53,7 @@ func (c *counter) set(done int) {
 				mpb.PrependDecorators(decor.Name(c.what+" "), decor.CountersNoUnit("%d of %d")))
 		}
 		c.bar.SetCurrent(int64(done))
-	case now.Sub(c.said) >= every:
+	case now.Sub(c.said) >= every && done < c.total:
 		c.said = now
 		fmt.Fprintf(c.out, "%s %d of %d\n", c.what, done, c.total)
 	}

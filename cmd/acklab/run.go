@@ -42,7 +42,7 @@ func newRun() *cobra.Command {
 	cmd.Flags().StringVar(&f.systems, "systems", "", "only these systems: "+strings.Join(experiments.SystemNames(), ","))
 	cmd.Flags().Int64Var(&f.seed, "seed", 1, "where the seeds of the trials begin")
 	cmd.Flags().IntVar(&f.trials, "trials", 0, "trials of each cell; 0: as each experiment says")
-	cmd.Flags().IntVar(&f.parallel, "parallel", 0, "trials side by side where nothing is timed; 0: as many as cores, at least 2")
+	cmd.Flags().IntVar(&f.parallel, "parallel", 0, "trials side by side where nothing is timed; 0: two a core, at least 4")
 	cmd.Flags().StringVar(&f.out, "out", "runs", "folder that the run's folder is made in")
 	cmd.Flags().StringVar(&f.metricsAddr, metrics.Flag[2:], "127.0.0.1:0", "address of /metrics of the run; port 0 picks a free one, empty: none")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing")

@@ -69,7 +69,7 @@ func send(parent context.Context, flags *processFlags, own *loadFlags) (err erro
 	if err != nil {
 		return err
 	}
-	if err := known(load.Name); err != nil {
+	if err := errors.Join(load.Check(), known(load.Name)); err != nil {
 		return err
 	}
 	p, err := flags.open(ctx, "producer")
@@ -82,11 +82,10 @@ func send(parent context.Context, flags *processFlags, own *loadFlags) (err erro
 		return err
 	}
 	defer b.Close(context.WithoutCancel(ctx))
-	m, err := task.New(load.Name, load.Options)
+	m, err := load.Message()
 	if err != nil {
 		return err
 	}
-	m.Args, m.Kwargs = load.Args, load.Kwargs
 	tally, _, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics}).Publish(ctx, m)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func runWorker(parent context.Context, flags *processFlags, own *workerFlags) (e
 	cfg := own.config(p)
 	cfg.Sources = sources
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
-		return flags.connect(ctx, p, opts)
+		return flags.connect(ctx, p, p.announcing(opts))
 	}
 	w, err := worker.New(cfg)
 	if err != nil {
@@ -111,7 +112,8 @@ func parseSources(list string) ([]broker.Source, error) {
 		src := broker.Source{Queue: word}
 		if name, weight, ok := strings.Cut(word, "="); ok {
 			src.Queue = name
-			if _, err := fmt.Sscanf(weight, "%d", &src.Weight); err != nil || src.Weight < 1 {
+			var err error
+			if src.Weight, err = strconv.Atoi(weight); err != nil || src.Weight < 1 {
 				return nil, fmt.Errorf("--queues %q: the weight of %q is not a number from 1", list, name)
 			}
 		}

@@ -19,7 +19,7 @@ func result(counts Counts) Result {
 func TestWithinNamesEveryViolation(t *testing.T) {
 	t.Parallel()
 	measured := result(nil)
-	measured.Measures = map[string]float64{"running_lost": 1, "back_after_seconds": 31.25, "odd": math.NaN()}
+	measured.Measures = map[string]float64{"running_lost": 1, "back_after_seconds": 31.25, "waiting": 4, "odd": math.NaN()}
 	cases := []struct {
 		name   string
 		bounds Bounds
@@ -40,6 +40,8 @@ func TestWithinNamesEveryViolation(t *testing.T) {
 		{"unsure frees its parts", Bounds{"unsure": {0, 3}}, result(Counts{"unsure": 3, "recovered": 2, "absent": 1}), nil},
 		{"a phantom never is", Bounds{"refused": {1, 1}, "phantom": {1, 1}}, result(Counts{"refused": 1, "phantom": 1}), []string{"phantom 1, predicted 0"}},
 		{"a measure", Bounds{"running_lost": {0, 0}}, measured, []string{"running_lost 1, predicted 0"}},
+		{"a measure at its point", Bounds{"running_lost": {1, 1}}, measured, nil},
+		{"a measure at either end", Bounds{"running_lost": {1, 2}, "waiting": {0, 4}}, measured, nil},
 		{"seconds", Bounds{"back_after_seconds": {0, 31}}, measured, []string{"back_after_seconds 31.25, predicted 0 to 31"}},
 		{"a measure that is missing", Bounds{"waiting_lost": {0, 0}}, measured, []string{"waiting_lost was not measured, predicted 0"}},
 		{"a measure that is no number", Bounds{"odd": {0, 9}}, measured, []string{"odd NaN, predicted 0 to 9"}},

@@ -90,14 +90,14 @@ func (w *Writer) Broken() <-chan struct{} {
 	return w.bad
 }
 
-// Err is the first failure, or nil.
+// Err is the first failure, or nil. It waits for nobody.
 func (w *Writer) Err() error {
-	if w == nil {
+	select {
+	case <-w.Broken():
+		return w.err
+	default:
 		return nil
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
 }
 
 // Close writes closed and closes the file. It returns the first failure.

@@ -1,0 +1,101 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/connect"
+	"acklab/internal/minder"
+	"acklab/internal/server"
+	"acklab/producer"
+	"acklab/task"
+)
+
+const (
+	// ahead is how many tasks a worker without a prefetch limit has in hand.
+	ahead = 10_000
+	// padding is what makes each of them heavy, in bytes.
+	padding = 1000
+	// limit is what that worker may use, in KiB.
+	limit = 100 << 10
+	// patience is for a slow machine.
+	patience = 2 * time.Minute
+)
+
+func TestAWorkerWithTenThousandTasksInHandNeedsLessThanAHundredMegabytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the program and starts RabbitMQ: run without -short")
+	}
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("no /proc to read the memory from: run on Linux")
+	}
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	m := keep(t)
+	r := startRabbit(t)
+	fill(ctx, t, r)
+	now, peak := holding(ctx, t, m, r)
+	t.Logf("a worker with %d tasks of %d bytes padding in hand: %d KiB resident, %d KiB at its peak", ahead, padding, now, peak)
+	if peak >= limit {
+		t.Errorf("peak %d KiB, want less than %d", peak, limit)
+	}
+}
+
+// fill puts the tasks on the queue.
+func fill(ctx context.Context, t *testing.T, r *server.Rabbit) {
+	t.Helper()
+	b, err := connect.Open(ctx, r.URL(""), broker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close(context.WithoutCancel(ctx))
+	if err := b.Declare(ctx, "celery"); err != nil {
+		t.Fatal(err)
+	}
+	load := producer.Load{Count: ahead, Name: "noop", Size: padding, Options: task.Options{Queue: "celery", Origin: origin}}
+	if tally, err := producer.New(producer.Config{Broker: b}).Run(ctx, load, nil); err != nil || tally.Confirmed != ahead {
+		t.Fatal(tally.Summary(), err)
+	}
+}
+
+// holding runs the real worker, paused at its first task, until it has
+// received everything, and returns what it uses and has used at most, in KiB.
+func holding(ctx context.Context, t *testing.T, m *minder.Minder, r *server.Rabbit) (now, peak int) {
+	t.Helper()
+	dir := t.TempDir()
+	program, ledger := filepath.Join(dir, "acklab"), filepath.Join(dir, "worker.jsonl")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "acklab/cmd/acklab").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	var said bytes.Buffer
+	worker := exec.CommandContext(ctx, program, "worker", "--broker", r.URL(""), "--concurrency", "1", "--prefetch-multiplier", "0",
+		"--acks-late", "--pause-at", "fetched", "--ledger", ledger)
+	worker.Stderr = &said
+	if err := worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		worker.Process.Kill()
+		worker.Wait()
+	}()
+	if err := awaitLines(ctx, ledger, "received", ahead); err != nil {
+		worker.Process.Kill()
+		worker.Wait()
+		t.Fatalf("%v; the worker said:\n%s", err, said.String())
+	}
+	return memory(t, worker.Process.Pid, "VmRSS"), memory(t, worker.Process.Pid, "VmHWM")
+}
