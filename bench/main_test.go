@@ -42,24 +42,24 @@ func keep(t testing.TB) *minder.Minder {
 	return m
 }
 
-func startRabbit(t testing.TB) *server.Rabbit {
+func startRabbit(t testing.TB, m *minder.Minder) *server.Rabbit {
 	t.Helper()
 	if _, err := server.FindRabbit(); err != nil {
 		t.Skip(err, "; make test installs it (apt-get install rabbitmq-server)")
 	}
-	r, err := server.StartRabbit(context.Background(), keep(t), server.RabbitOptions{})
+	r, err := server.StartRabbit(context.Background(), m, server.RabbitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func startRedis(t testing.TB) *server.Redis {
+func startRedis(t testing.TB, m *minder.Minder) *server.Redis {
 	t.Helper()
 	if _, err := server.FindRedis(); err != nil {
 		t.Skip(err, "; make test installs it (apt-get install redis-server)")
 	}
-	r, err := server.StartRedis(context.Background(), keep(t), server.RedisOptions{})
+	r, err := server.StartRedis(context.Background(), m, server.RedisOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

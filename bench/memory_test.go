@@ -1,18 +1,15 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -46,7 +43,7 @@ func TestAWorkerWithTenThousandTasksInHandNeedsLessThanAHundredMegabytes(t *test
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	m := keep(t)
-	r := startRabbit(t)
+	r := startRabbit(t, m)
 	fill(ctx, t, r)
 	now, peak := holding(ctx, t, m, r)
 	t.Logf("a worker with %d tasks of %d bytes padding in hand: %d KiB resident, %d KiB at its peak", ahead, padding, now, peak)
@@ -77,25 +74,59 @@ func fill(ctx context.Context, t *testing.T, r *server.Rabbit) {
 func holding(ctx context.Context, t *testing.T, m *minder.Minder, r *server.Rabbit) (now, peak int) {
 	t.Helper()
 	dir := t.TempDir()
-	program, ledger := filepath.Join(dir, "acklab"), filepath.Join(dir, "worker.jsonl")
+	program, books, said := filepath.Join(dir, "acklab"), filepath.Join(dir, "worker.jsonl"), filepath.Join(dir, "stderr")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "acklab/cmd/acklab").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	var said bytes.Buffer
-	worker := exec.CommandContext(ctx, program, "worker", "--broker", r.URL(""), "--concurrency", "1", "--prefetch-multiplier", "0",
-		"--acks-late", "--pause-at", "fetched", "--ledger", ledger)
-	worker.Stderr = &said
-	if err := worker.Start(); err != nil {
+	worker, err := m.Run(minder.Spec{Name: "worker", Stdout: said, Stderr: said, Argv: []string{
+		program, "worker", "--broker", r.URL(""), "--ledger", books,
+		"--concurrency", "1", "--prefetch-multiplier", "0", "--acks-late", "--pause-at", "fetched",
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		worker.Process.Kill()
-		worker.Wait()
-	}()
-	if err := awaitLines(ctx, ledger, "received", ahead); err != nil {
-		worker.Process.Kill()
-		worker.Wait()
-		t.Fatalf("%v; the worker said:\n%s", err, said.String())
+	defer worker.Kill(context.WithoutCancel(ctx))
+	if err := awaitReceived(ctx, worker, books); err != nil {
+		text, _ := os.ReadFile(said)
+		t.Fatalf("%v; the worker said:\n%s", err, text)
 	}
-	return memory(t, worker.Process.Pid, "VmRSS"), memory(t, worker.Process.Pid, "VmHWM")
+	return memory(t, worker.Pid(), "VmRSS"), memory(t, worker.Pid(), "VmHWM")
+}
+
+// awaitReceived returns when the ledger has a line for every delivery.
+func awaitReceived(ctx context.Context, worker *minder.Process, books string) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		text, err := os.ReadFile(books)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		received := bytes.Count(text, []byte(`"event":"received"`))
+		if received == ahead {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-worker.Done():
+			return fmt.Errorf("the worker has ended with %v after %d deliveries", worker.Exit(), received)
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d deliveries received: %w", received, ahead, context.Cause(ctx))
+		}
+	}
+}
+
+// memory reads a field of /proc/<pid>/status, in KiB.
+func memory(t *testing.T, pid int, field string) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(status), field+":")
+	var kib int
+	if _, err := fmt.Sscanf(after, "%d kB", &kib); !found || err != nil {
+		t.Fatalf("no %s in the status of process %d: %v", field, pid, err)
+	}
+	return kib
 }

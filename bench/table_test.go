@@ -113,7 +113,10 @@ func (l laps) median(of func(lap) float64) float64 {
 }
 
 // table is what is printed in the end. Benchmarks run one after the other.
-type table struct{ rows []row }
+type table struct {
+	rows []row
+	line time.Duration // processor time of one ledger line
+}
 
 var results table
 
@@ -138,6 +141,9 @@ func (t *table) print(to io.Writer) {
 			median(r.ratios()), r.wanted(), client, server, ourClient, ourServer, r.rounds())
 	}
 	w.Flush()
+	if t.line > 0 {
+		fmt.Fprintf(to, "\none line of the ledger: %.2f microseconds of processor time\n", float64(t.line)/float64(time.Microsecond))
+	}
 }
 
 func (r row) wanted() string {

@@ -60,6 +60,15 @@ func controlTrouble(id string, r check.Result) string {
 	return fmt.Sprintf("the same without the fault was not clean: %s (trial %s)", wrong[0], id)
 }
 
+// doubted is the result with the trouble of its control, if there was any: no
+// trial counts whose cell was not clean without its fault.
+func doubted(r check.Result, trouble string) check.Result {
+	if trouble != "" {
+		r.Unsure = append(slices.Clone(r.Unsure), trouble)
+	}
+	return r
+}
+
 func controlKey(experiment string, c *Cell) string {
 	return experiment + " " + c.System.Name + " " + c.Control
 }
@@ -106,12 +115,9 @@ func (b *book) outcome(experiment string, c *Cell) (string, string) {
 	if c.NotRun != "" {
 		return "not run", c.NotRun
 	}
-	if why := b.trouble[controlKey(experiment, c)]; why != "" {
-		return "unsure", why
-	}
 	var results []check.Result
 	for _, t := range b.done[c] {
-		results = append(results, t.result)
+		results = append(results, doubted(t.result, b.trouble[controlKey(experiment, c)]))
 	}
 	return check.Outcome(c.Predicted, results)
 }
@@ -150,7 +156,7 @@ func (b *book) cell(experiment string, c *Cell) report.Cell {
 	trials := slices.Clone(b.done[c])
 	slices.SortFunc(trials, func(x, y doneTrial) int { return x.number - y.number })
 	for _, t := range trials {
-		out.Trials = append(out.Trials, reportTrial(t.id, t.seed, t.result))
+		out.Trials = append(out.Trials, reportTrial(t.id, t.seed, doubted(t.result, b.trouble[controlKey(experiment, c)])))
 	}
 	return out
 }

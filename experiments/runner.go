@@ -247,15 +247,11 @@ func rejudge(e *report.Experiment, servers map[string]string, ledgers report.Led
 			if err != nil {
 				return fmt.Errorf("recheck trial %s: %w", c.Trials[j].ID, err)
 			}
-			result := check.Judge(manifest, files)
+			result := doubted(check.Judge(manifest, files), trouble)
 			results = append(results, result)
 			c.Trials[j] = reportTrial(c.Trials[j].ID, c.Trials[j].Seed, result)
 		}
-		switch {
-		case len(results) == 0:
-		case trouble != "":
-			c.Outcome, c.Reason = "unsure", trouble
-		default:
+		if len(results) > 0 {
 			c.Outcome, c.Reason = check.Outcome(c.Predicted, results)
 		}
 	}

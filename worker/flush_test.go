@@ -112,6 +112,23 @@ func TestWhatWasOnItsWayWhenTheSessionEndedIsNeverAcked(t *testing.T) {
 	})
 }
 
+func TestASessionThatEndsWhileAFlushIsUnderWayIsNotVouchedFor(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.flushing(func(context.Context) error {
+			time.Sleep(time.Second)
+			return nil // for the session that stands by then
+		})
+		b.publish("noop")
+		b.start()
+		b.sleep(200 * time.Millisecond)
+		b.server.CloseConnections()
+		b.sleep(time.Minute)
+		if n := len(b.lines(ledger.Acked)); n != 0 {
+			t.Error("acked was written for a session that had ended before the answer")
+		}
+	})
+}
+
 func TestOnlyOneFlushAtATimeAsksTheDriver(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		asking, most := 0, 0

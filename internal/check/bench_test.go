@@ -95,7 +95,7 @@ func (b *bench) does(process, task, msg string, events ...ledger.Event) {
 	}
 }
 
-// held is one message of a census.
+// heldMessage is one message of a census.
 type heldMessage struct{ task, msg, state string }
 
 // finish probes, counts the queue and closes the runner's ledger.

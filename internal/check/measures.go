@@ -98,7 +98,7 @@ func isMeasure(name string) bool {
 	return false
 }
 
-// held checks that the victim held what the cell is about.
+// heldEnough checks that the victim held what the cell is about.
 func (h *history) heldEnough(m map[string]float64) {
 	if h.victim == nil {
 		return

@@ -113,12 +113,15 @@ var evils = map[string]func(*garden){
 		g.ok(d.Ack(g.t.Context()))
 	},
 	LateInEarly: func(g *garden) {
-		g.publish(2)
+		g.publish(6)
 		c := g.consume()
+		for range heldBack {
+			g.ok(g.receive(c).Ack(g.t.Context()))
+		}
+		g.holds(0, 6)
 		g.ok(g.receive(c).Ack(g.t.Context()))
-		g.holds(0, 2)
-		g.receive(c)
-		g.holds(0, 1)
+		g.holds(0, 5)
+		g.fired -= heldBack // once for each
 	},
 	RequeueForgotten: func(g *garden) {
 		g.publish(1)
