@@ -86,19 +86,17 @@ func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) lap) lap 
 	return took
 }
 
-// burst publishes all tasks as acklab producer does without a rate.
-func (a *acklab) burst() lap {
+// bursts publishes all tasks as acklab producer does without a rate, from
+// several goroutines.
+func (a *acklab) bursts(goroutines int) lap {
 	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) lap {
 		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
-		watch := start(a.server)
-		tally, err := p.Run(context.Background(), producer.Load{
-			Count: tasks, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin},
-		}, nil)
-		took := watch.stop()
-		if err != nil || tally.Confirmed != tasks {
-			a.b.Fatal(tally.Summary(), err)
-		}
-		return took
+		load := producer.Load{Count: tasks / goroutines, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin}}
+		return spread(a.server, int64(goroutines), goroutines, func() {
+			if tally, err := p.Run(context.Background(), load, nil); err != nil || tally.Confirmed != load.Count {
+				a.b.Error(tally.Summary(), err)
+			}
+		})
 	})
 }
 
@@ -106,7 +104,7 @@ func (a *acklab) burst() lap {
 func (a *acklab) oneByOne(goroutines int) lap {
 	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) lap {
 		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
-		return spread(a.server, goroutines, func() {
+		return spread(a.server, tasks, goroutines, func() {
 			m, err := task.New("noop", task.Options{Queue: a.queue, Origin: origin})
 			if err != nil {
 				a.b.Error(err)
@@ -168,10 +166,10 @@ func (a *acklab) nothingLeft() {
 	}
 }
 
-// spread does something once for each task, from several goroutines.
-func spread(s server.Server, goroutines int, do func()) lap {
+// spread does something a number of times from several goroutines.
+func spread(s server.Server, times int64, goroutines int, do func()) lap {
 	var left atomic.Int64
-	left.Store(tasks)
+	left.Store(times)
 	var all sync.WaitGroup
 	watch := start(s)
 	for range goroutines {

@@ -32,13 +32,13 @@ func BenchmarkRatioAsynq(b *testing.B) {
 			bare.publish,
 			func() lap { return ours.oneByOne(producers) },
 			func() lap { return silent.oneByOne(producers) },
-			inBursts.burst,
+			func() lap { return inBursts.bursts(producers) },
 		}, published)
 		inTurns(round, []func() lap{bare.work, ours.work, silent.work}, worked)
 		bare.forget("bursts")
 	}
 	results.add(b, "publish-x-of-bare", row{"asynq: enqueues one by one, 8 goroutines", published[0], published[1], 0.8})
-	results.add(b, "burst-x-of-bare", row{"asynq: a burst of ours against those", published[0], published[3], 0.8})
+	results.add(b, "burst-x-of-bare", row{"asynq: enqueues in bursts, 8 goroutines, against those", published[0], published[3], 0.8})
 	results.add(b, "tasks-x-of-bare", row{"asynq: no-op tasks, 10 at a time, late acks", worked[0], worked[1], 0.8})
 	results.add(b, "publish-ledger-on-x-of-off", row{"asynq: the same enqueues, ledger off", published[2], published[1], 0})
 	results.add(b, "tasks-ledger-on-x-of-off", row{"asynq: the same tasks, ledger off", worked[2], worked[1], 0})
@@ -69,7 +69,7 @@ func (a *bareAsynq) publish() lap {
 	c := a.redis.Client()
 	defer c.Close()
 	client := asynq.NewClientFromRedisClient(c)
-	return spread(a.redis, producers, func() {
+	return spread(a.redis, tasks, producers, func() {
 		if _, err := client.EnqueueContext(context.Background(), asynq.NewTask("noop", a.payload), asynq.Queue(a.queue)); err != nil {
 			a.b.Error(err)
 		}

@@ -25,7 +25,7 @@ func BenchmarkRatioRabbitMQ(b *testing.B) {
 	silent := newAcklab(b, acklab{server: r, queue: "silent", slots: 10, ahead: inFlight / 10})
 	published, worked := make([]laps, 3), make([]laps, 3)
 	for round := 0; b.Loop(); round++ {
-		inTurns(round, []func() lap{bare.publish, ours.burst, silent.burst}, published)
+		inTurns(round, []func() lap{bare.publish, func() lap { return ours.bursts(1) }, func() lap { return silent.bursts(1) }}, published)
 		inTurns(round, []func() lap{bare.take, ours.work, silent.work}, worked)
 	}
 	results.add(b, "publish-x-of-bare", row{"RabbitMQ: confirmed publishes, window 100", published[0], published[1], 0.8})

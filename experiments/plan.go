@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"acklab/internal/check"
+	"acklab/internal/connect"
 )
 
 // Plan is what a run will do: experiments with the cells that were chosen.
@@ -135,7 +136,7 @@ func find(word string) ([]*Experiment, Suite, error) {
 	if why, known := NotBuilt[upper]; known {
 		return nil, "", fmt.Errorf("claim %s is not built yet (%s); acklab list shows what is", upper, why)
 	}
-	return nil, "", fmt.Errorf("unknown experiment, claim, group or suite %q; acklab list shows what there is", word)
+	return nil, "", fmt.Errorf("unknown experiment, claim, group or suite %q; acklab list shows what there is", connect.Redacted(word))
 }
 
 // group is the letter of a claim: B of B10.

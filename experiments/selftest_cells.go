@@ -33,7 +33,8 @@ var aims = map[string]map[string]aim{
 		plant.EarlyInLate:      {"rabbitmq", Setting{"ack": "late", "task": "longer than the grace period"}},
 	},
 	"queue-holder-killed": {
-		"": {"asynq", Setting{"killed": "server", "persistence": "aof-always"}},
+		"":                   {"asynq", Setting{"killed": "server", "persistence": "aof-always"}},
+		plant.NeighbourAcked: {"rabbitmq", Setting{"killed": "server"}}, // asynq fetches one at a time: often there is no neighbour
 	},
 	"task-leaves-the-queue": {
 		"":                {"rabbitmq", Setting{"ack": "late"}},

@@ -33,6 +33,8 @@ type Consumer struct {
 	feeds  map[string]*feed // by pending key
 	desk   desk
 
+	arrivals chan arrival
+
 	session atomic.Int64
 
 	life     context.Context // ends when the connections are to be cut
@@ -91,6 +93,7 @@ func (b *Broker) Consume(ctx context.Context, s broker.Subscription) (broker.Con
 	}
 	c.begin()
 	c.watching.Go(func() { c.watch(link) })
+	c.watching.Go(c.admit)
 	if err := c.run(ctx); err != nil {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -122,6 +125,7 @@ func (b *Broker) newConsumer(s broker.Subscription) *Consumer {
 		inbox:    broker.NewInbox(s),
 		feeds:    map[string]*feed{},
 		desk:     newDesk(),
+		arrivals: make(chan arrival),
 		stopping: make(chan struct{}),
 		stopped:  make(chan struct{}),
 		closed:   make(chan struct{}),

@@ -41,10 +41,13 @@ func newDesk() desk {
 	return desk{holds: map[string]*hold{}, pending: map[*hold]struct{}{}}
 }
 
-func (k *desk) add(h *hold) {
+// add begins a hold, which ends with ctx: asynq cancels that when it has let
+// go of the task, for whatever reason.
+func (k *desk) add(ctx context.Context, h *hold) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.holds[h.key] = h
+	h.unwatch = context.AfterFunc(ctx, func() { h.c.letGo(h) })
 }
 
 // settle notes that the settlement is handed over. It reports false, and
@@ -77,6 +80,10 @@ func (k *desk) processed(keys []any, err error) {
 			err = errOtherwise
 		}
 		k.resolve(h, err)
+		if err == nil && h.unwatch() { // nothing more to learn: letGo would cost a goroutine for every task
+			h.over = true
+			delete(k.holds, h.key)
+		}
 		return
 	}
 }

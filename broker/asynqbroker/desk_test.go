@@ -13,7 +13,7 @@ import (
 func newTestHold(c *Consumer, id string) *hold {
 	h := &hold{c: c, id: id, key: taskKey("q", id), lease: time.Now().Add(leaseFor), outcome: make(chan error, 1), done: make(chan struct{})}
 	h.delivery = &broker.Delivery{Queue: "q", Settler: h}
-	c.desk.add(h)
+	c.desk.add(context.Background(), h)
 	return h
 }
 

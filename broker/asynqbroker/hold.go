@@ -53,41 +53,72 @@ type hold struct {
 	delivery *broker.Delivery
 	outcome  chan error // to the handler; takes one without blocking
 
-	lease time.Time     // as asynq keeps it, in whole seconds
-	over  bool          // asynq has let go of it
-	want  settlement    // what was handed over
-	known bool          // whether err is
-	done  chan struct{} // closed when it is
-	err   error         // nil: Redis has processed the settlement
+	unwatch func() bool   // forgets to call letGo; false: that is or was called
+	lease   time.Time     // as asynq keeps it, in whole seconds
+	over    bool          // asynq has let go of it
+	want    settlement    // what was handed over
+	known   bool          // whether err is
+	done    chan struct{} // closed when it is
+	err     error         // nil: Redis has processed the settlement
 }
 
-// handle is the asynq handler: it puts the delivery into the inbox and waits
-// until it is settled or asynq gives up on it.
+// arrival is a task whose asynq handler waits to learn what becomes of it.
+type arrival struct {
+	ctx     context.Context // asynq's, for the handler
+	task    *asynq.Task
+	outcome chan error // to the handler; takes one without blocking
+}
+
+// handle is the asynq handler: it waits until the delivery of its task is
+// settled or asynq gives up on it. asynq runs it in a goroutine of its own;
+// reading the message there would grow a small stack for every task, which
+// costs as much as the reading, so that is done by admit.
 func (c *Consumer) handle(ctx context.Context, t *asynq.Task) error {
-	h := c.newHold(ctx, t)
-	c.desk.add(h)
-	// asynq cancels ctx when it has let go of the task, for whatever reason.
-	context.AfterFunc(ctx, func() { c.letGo(h) })
-	d := h.delivery
-	c.broker.opts.Tell(broker.Event{Kind: broker.Arrived, Session: d.Session, Queue: d.Queue, MessageID: d.Message.ID, Delivery: d})
-	if !c.inbox.Put(d) {
-		c.giveBack(d)
+	a := arrival{ctx, t, make(chan error, 1)}
+	select {
+	case c.arrivals <- a:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.life.Done():
+		return context.Cause(c.life)
 	}
 	select {
-	case err := <-h.outcome:
+	case err := <-a.outcome:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (c *Consumer) newHold(ctx context.Context, t *asynq.Task) *hold {
-	id, _ := asynq.GetTaskID(ctx)
-	queue, _ := asynq.GetQueueName(ctx)
-	retried, _ := asynq.GetRetryCount(ctx)
-	m, err := messageOf(t.Payload(), id, queue, t.Type())
+// admit puts what arrives into the inbox, until the connections are cut.
+func (c *Consumer) admit() {
+	for {
+		select {
+		case a := <-c.arrivals:
+			c.arrive(a)
+		case <-c.life.Done():
+			return
+		}
+	}
+}
+
+func (c *Consumer) arrive(a arrival) {
+	h := c.newHold(a)
+	c.desk.add(a.ctx, h)
+	d := h.delivery
+	c.broker.opts.Tell(broker.Event{Kind: broker.Arrived, Session: d.Session, Queue: d.Queue, MessageID: d.Message.ID, Delivery: d})
+	if !c.inbox.Put(d) {
+		c.giveBack(d)
+	}
+}
+
+func (c *Consumer) newHold(a arrival) *hold {
+	id, _ := asynq.GetTaskID(a.ctx)
+	queue, _ := asynq.GetQueueName(a.ctx)
+	retried, _ := asynq.GetRetryCount(a.ctx)
+	m, err := messageOf(a.task.Payload(), id, queue, a.task.Type())
 	lease := time.Now().Add(leaseFor).Truncate(time.Second)
-	h := &hold{c: c, key: taskKey(queue, id), id: id, lease: lease, outcome: make(chan error, 1), done: make(chan struct{})}
+	h := &hold{c: c, key: taskKey(queue, id), id: id, lease: lease, outcome: a.outcome, done: make(chan struct{})}
 	h.delivery = &broker.Delivery{
 		Message:   m,
 		Malformed: err,

@@ -279,10 +279,11 @@ func (s *settler) Requeue(ctx context.Context, d *broker.Delivery) error {
 func (p *Plant) neighbour(d *broker.Delivery) *broker.Delivery {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.arrived); n > 0 && p.arrived[n-1] != d && !p.arrived[n-1].Settled() {
-		other := p.arrived[n-1]
-		p.arrived = p.arrived[:n-1]
-		return other
+	for i := len(p.arrived) - 1; i >= 0; i-- {
+		if other := p.arrived[i]; other != d && !other.Settled() {
+			p.arrived = slices.Delete(p.arrived, i, i+1)
+			return other
+		}
 	}
 	return nil
 }

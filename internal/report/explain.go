@@ -194,7 +194,7 @@ func (h *holding) concerns(e entry) bool {
 		return true
 	case ledger.ProcessEnded:
 		return h.open[e.proc.Name] != ""
-	case ledger.Acked:
+	case ledger.Acked, ledger.AckUnsure:
 		line, waits := h.sent[e.proc.Name]
 		return waits && e.Upto >= line
 	}
@@ -216,6 +216,8 @@ func (s *story) add(e entry, later []entry, h *holding) {
 		if h.done[who] {
 			h.forget(who)
 		}
+	case ledger.AckUnsure: // no later flush can be about it
+		delete(h.sent, who)
 	case ledger.Requeued, ledger.Rejected, ledger.Dropped, ledger.GivenBack, ledger.ProcessEnded:
 		h.forget(who)
 	case ledger.Finished, ledger.Failed:
