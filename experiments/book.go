@@ -116,7 +116,7 @@ func (b *book) outcome(experiment string, c *Cell) (string, string) {
 		return "not run", c.NotRun
 	}
 	var results []check.Result
-	for _, t := range b.done[c] {
+	for _, t := range b.sorted(c) {
 		results = append(results, doubted(t.result, b.trouble[controlKey(experiment, c)]))
 	}
 	return check.Outcome(c.Predicted, results)
@@ -129,6 +129,14 @@ func (b *book) interim(started time.Time, servers map[string]string) report.Run 
 		return !slices.ContainsFunc(e.Cells, func(c report.Cell) bool { return len(c.Trials) > 0 })
 	})
 	return run
+}
+
+// sorted are the cell's trials in the order of their numbers, so that "trial
+// 3" is the one that its folder is called by once all are done.
+func (b *book) sorted(c *Cell) []doneTrial {
+	trials := slices.Clone(b.done[c])
+	slices.SortFunc(trials, func(x, y doneTrial) int { return x.number - y.number })
+	return trials
 }
 
 // report makes the report of what is known by now.
@@ -153,9 +161,7 @@ func (b *book) cell(experiment string, c *Cell) report.Cell {
 		Missing: c.Missing, Control: b.control[controlKey(experiment, c)],
 	}
 	out.Outcome, out.Reason = b.outcome(experiment, c)
-	trials := slices.Clone(b.done[c])
-	slices.SortFunc(trials, func(x, y doneTrial) int { return x.number - y.number })
-	for _, t := range trials {
+	for _, t := range b.sorted(c) {
 		out.Trials = append(out.Trials, reportTrial(t.id, t.seed, doubted(t.result, b.trouble[controlKey(experiment, c)])))
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"acklab/broker"
@@ -59,10 +60,11 @@ func (t *Trial) settle(ctx context.Context) error {
 	defer tick.Stop()
 	var last load
 	var trouble error
+	var still stillness
 	for {
 		if t.membersIdle() { // else there is no need to bother the server
 			held, err := t.view(within, t.queue)
-			if err == nil && t.settled(held) {
+			if err == nil && t.settled(held, &still) {
 				return nil
 			}
 			if within.Err() == nil {
@@ -77,8 +79,53 @@ func (t *Trial) settle(ctx context.Context) error {
 	}
 }
 
-func (t *Trial) settled(held load) bool {
-	return held.ready == 0 && held.delayed == 0 && (held.unacked == 0 || t.cell.Stranding) && t.membersIdle()
+// settled: nothing is left to deliver, and nothing is with a living worker.
+// Where a trial leaves tasks stranded, the unacknowledged ones must be those
+// of the dead: every confirmed task was received by somebody, or, because a
+// worker may die before it has written what it received, nothing has moved for
+// a second.
+func (t *Trial) settled(held load, still *stillness) bool {
+	if held.ready > 0 || held.delayed > 0 || !t.membersIdle() {
+		return false
+	}
+	return held.unacked == 0 || t.cell.Stranding && (t.allReceived() || still.since(held, t.lines()) >= standstill)
+}
+
+// allReceived: every confirmed message stands in somebody's ledger as
+// received.
+func (t *Trial) allReceived() bool {
+	confirmed, received := 0, map[string]bool{}
+	for _, m := range t.members {
+		confirmed += m.tail.counts[ledger.Confirmed]
+		maps.Copy(received, m.tail.seen)
+	}
+	return confirmed > 0 && len(received) >= confirmed
+}
+
+// lines is how many lines the members have written.
+func (t *Trial) lines() (n int64) {
+	for _, m := range t.members {
+		n += m.tail.last.Seq
+	}
+	return n
+}
+
+// standstill is how long nothing must have moved; a delivery on its way to a
+// worker takes milliseconds.
+const standstill = time.Second
+
+// stillness knows since when what it was shown is the same.
+type stillness struct {
+	held  load
+	lines int64
+	begun time.Time
+}
+
+func (s *stillness) since(held load, lines int64) time.Duration {
+	if s.begun.IsZero() || s.held != held || s.lines != lines {
+		*s = stillness{held, lines, time.Now()}
+	}
+	return time.Since(s.begun)
 }
 
 // membersIdle: no living member has anything to do, by its own ledger.

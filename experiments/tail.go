@@ -22,13 +22,14 @@ type tail struct {
 	file   *os.File
 	rest   []byte
 	counts map[ledger.Event]int
-	open   map[string]int // message id: deliveries received here and not over yet
+	open   map[string]int  // message id: deliveries received here and not over yet
+	seen   map[string]bool // messages that were received here
 	last   ledger.Line
 	points map[string]bool // checkpoints at which it is or was holding
 }
 
 func newTail(path string) *tail {
-	return &tail{path: path, counts: map[ledger.Event]int{}, open: map[string]int{}, points: map[string]bool{}}
+	return &tail{path: path, counts: map[ledger.Event]int{}, open: map[string]int{}, seen: map[string]bool{}, points: map[string]bool{}}
 }
 
 // read takes in what was written since the last time.
@@ -68,6 +69,7 @@ func (f *tail) take(l ledger.Line) {
 	switch l.Event {
 	case ledger.Received:
 		f.open[l.Message]++
+		f.seen[l.Message] = true
 	case ledger.AckSent, ledger.StaleAck, ledger.AckUnsure, ledger.Requeued, ledger.Rejected, ledger.Dropped, ledger.GivenBack:
 		f.over(l.Message)
 	case ledger.Holding:

@@ -13,6 +13,7 @@ import (
 
 	"acklab/broker"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/task"
 )
 
@@ -46,7 +47,7 @@ func TestWithNothingListeningOpenWorksAndEachCallSaysUnreachable(t *testing.T) {
 
 func TestAConsumerThatIsDeniedSaysSo(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	run(t, r, "acl", "setuser", "reader", "on", ">pw", "~*", "&*", "+@all", "-evalsha", "-eval")
 	b := openURL(t, "asynq://reader:pw@"+r.Addr()+"/0", broker.Options{})
 	_, err := b.Consume(within(t, patience), subscribe("q", 1))
@@ -67,7 +68,7 @@ func TestABlankQueueNameIsNotTheDefaultQueue(t *testing.T) {
 
 func TestOneMemoryLimitTellsBlockedAndUnblockedOnceEach(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	var seen events
 	b := open(t, r.Addr(), broker.Options{Observe: seen.add})
 	confirm(t, b, message(t, "q"))
@@ -89,7 +90,7 @@ func TestOneMemoryLimitTellsBlockedAndUnblockedOnceEach(t *testing.T) {
 
 func TestAFullRedisDoesNotMakeAConsumerSpinAndItComesBack(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	b := open(t, r.Addr(), broker.Options{})
 	confirm(t, b, message(t, "q"), message(t, "q"))
 	run(t, r, "config", "set", "maxmemory", "1")
@@ -112,7 +113,7 @@ func TestAFullRedisDoesNotMakeAConsumerSpinAndItComesBack(t *testing.T) {
 
 func TestAnAckThatRedisNeverSawMakesFlushUnsure(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Persistence: server.AOFAlways})
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
 	b := open(t, r.Addr(), broker.Options{})
 	m := message(t, "q")
 	confirm(t, b, m)
@@ -144,7 +145,7 @@ func TestACloseThatCannotReachRedisIsUnsureAndQuick(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startRedis(t, server.RedisOptions{})
+			r := servertest.Redis(t, server.RedisOptions{})
 			b := open(t, r.Addr(), broker.Options{})
 			confirm(t, b, message(t, "q"), message(t, "q"))
 			c := consume(t, b, "q", 2)
@@ -168,7 +169,7 @@ func TestACloseThatCannotReachRedisIsUnsureAndQuick(t *testing.T) {
 
 func TestAPublishWithoutADeadlineEndsWhenItsContextIsCancelled(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	b := open(t, r.Addr(), broker.Options{})
 	confirm(t, b, message(t, "q"))
 	if err := r.Freeze(t.Context()); err != nil {
@@ -213,7 +214,7 @@ func TestAPublishWithoutADeadlineEndsWhenItsContextIsCancelled(t *testing.T) {
 
 func TestATaskThatSomebodyCancelsComesBackAndItsOldDeliveryIsStale(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	var seen events
 	b := open(t, r.Addr(), broker.Options{Observe: seen.add})
 	taken, waiting := message(t, "q"), message(t, "q")
@@ -250,7 +251,7 @@ func TestATaskThatSomebodyCancelsComesBackAndItsOldDeliveryIsStale(t *testing.T)
 
 func TestTheCensusNamesATaskWhoseContentIsGone(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	b := open(t, r.Addr(), broker.Options{})
 	whole := message(t, "q")
 	confirm(t, b, whole)
@@ -276,7 +277,7 @@ func TestTheCensusNamesATaskWhoseContentIsGone(t *testing.T) {
 
 func TestACensusOfAQueueThatChangesIsAnError(t *testing.T) {
 	t.Parallel()
-	b := open(t, startRedis(t, server.RedisOptions{}).Addr(), broker.Options{})
+	b := open(t, servertest.Redis(t, server.RedisOptions{}).Addr(), broker.Options{})
 	confirm(t, b, message(t, "q"), message(t, "q"))
 	var last error
 	for _, err := range b.Census(t.Context(), "q") {
@@ -291,7 +292,7 @@ func TestACensusOfAQueueThatChangesIsAnError(t *testing.T) {
 
 func TestTheCensusReadsEveryPage(t *testing.T) {
 	t.Parallel()
-	b := open(t, startRedis(t, server.RedisOptions{}).Addr(), broker.Options{})
+	b := open(t, servertest.Redis(t, server.RedisOptions{}).Addr(), broker.Options{})
 	var msgs []*task.Message
 	for range 2500 {
 		msgs = append(msgs, message(t, "q"))
@@ -313,7 +314,7 @@ func TestTheCensusReadsEveryPage(t *testing.T) {
 
 func TestAMessageIsOneAsynqTaskThatNeverEndsByItself(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	b := open(t, r.Addr(), broker.Options{})
 	m := message(t, "q", 1)
 	later := message(t, "q", 2)
@@ -343,7 +344,7 @@ func TestAMessageIsOneAsynqTaskThatNeverEndsByItself(t *testing.T) {
 
 func TestAConsumerTellsOfTheSessionThatEndsAndTheNext(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Persistence: server.AOFAlways})
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
 	var seen events
 	b := open(t, r.Addr(), broker.Options{Observe: seen.add})
 	confirm(t, b, message(t, "q"), message(t, "q"))
@@ -372,7 +373,7 @@ func TestAConsumerTellsOfTheSessionThatEndsAndTheNext(t *testing.T) {
 
 func TestARestartedRedisWithoutItsDataHasTheQueueListedAgain(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	b := open(t, r.Addr(), broker.Options{})
 	confirm(t, b, message(t, "q"))
 	if err := r.Kill(t.Context()); err != nil {

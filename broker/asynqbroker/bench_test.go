@@ -12,6 +12,7 @@ import (
 
 	"acklab/broker"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/task"
 )
 
@@ -22,7 +23,7 @@ import (
 const producers = 8
 
 func BenchmarkEnqueue(b *testing.B) {
-	r := startRedis(b, server.RedisOptions{})
+	r := servertest.Redis(b, server.RedisOptions{})
 	ctx := context.Background()
 	payload, err := message(b, "bench", "0123456789012345678901234567890123456789").MarshalEnvelope()
 	if err != nil {
@@ -70,7 +71,7 @@ func BenchmarkEnqueue(b *testing.B) {
 }
 
 func BenchmarkConsume(b *testing.B) {
-	r := startRedis(b, server.RedisOptions{})
+	r := servertest.Redis(b, server.RedisOptions{})
 	const slots = 10
 	fill := func(b *testing.B, q broker.Broker, queue string) {
 		for n := 0; n < b.N; n += 100 {

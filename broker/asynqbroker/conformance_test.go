@@ -7,34 +7,35 @@ import (
 	"acklab/broker"
 	"acklab/broker/brokertest"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/task"
 )
 
 func TestConformance(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
 		Start: func(t testing.TB) *brokertest.Server {
-			return serverFor(startRedis(t, server.RedisOptions{Persistence: server.AOFAlways}))
+			return serverFor(servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways}))
 		},
 		Refusals: []brokertest.Refusal{
 			{Name: "redis is full", Reason: broker.Full, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
-				r := startRedis(t, server.RedisOptions{Args: []string{"--maxmemory", "64kb", "--maxmemory-policy", "noeviction"}})
+				r := servertest.Redis(t, server.RedisOptions{Args: []string{"--maxmemory", "64kb", "--maxmemory-policy", "noeviction"}})
 				return open(t, r.Addr(), broker.Options{}), message(t, "full")
 			}},
 			{Name: "redis is a replica", Reason: broker.ReadOnly, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
-				r := startRedis(t, server.RedisOptions{})
+				r := servertest.Redis(t, server.RedisOptions{})
 				run(t, r, "replicaof", "127.0.0.1", "1")
 				return open(t, r.Addr(), broker.Options{}), message(t, "replica")
 			}},
 			{Name: "the password is missing", Reason: broker.Denied, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
-				r := startRedis(t, server.RedisOptions{Password: "s3cret"})
+				r := servertest.Redis(t, server.RedisOptions{Password: "s3cret"})
 				return open(t, r.Addr(), broker.Options{}), message(t, "denied")
 			}},
 			{Name: "the password is wrong", Reason: broker.Denied, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
-				r := startRedis(t, server.RedisOptions{Password: "s3cret"})
+				r := servertest.Redis(t, server.RedisOptions{Password: "s3cret"})
 				return openURL(t, "asynq://:other@"+r.Addr()+"/0", broker.Options{}), message(t, "denied")
 			}},
 			{Name: "the message id is held already", Reason: broker.Duplicate, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
-				b := open(t, startRedis(t, server.RedisOptions{}).Addr(), broker.Options{})
+				b := open(t, servertest.Redis(t, server.RedisOptions{}).Addr(), broker.Options{})
 				m := message(t, "twice")
 				if err := b.Publish(context.Background(), m)[0]; err != nil {
 					t.Fatal(err)

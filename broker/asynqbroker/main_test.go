@@ -2,7 +2,6 @@ package asynqbroker_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,18 +15,12 @@ import (
 	"acklab/broker"
 	"acklab/broker/asynqbroker"
 	"acklab/broker/brokertest"
-	"acklab/internal/minder"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "minder" {
-		if err := minder.Main(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	servertest.BeMinder()
 	code := m.Run()
 	if err := leaks(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,33 +37,6 @@ func leaks() (err error) {
 		}
 	}
 	return err
-}
-
-// startRedis starts a private server that t stops; without the binary it skips.
-func startRedis(t testing.TB, o server.RedisOptions) *server.Redis {
-	t.Helper()
-	var missing *server.MissingError
-	if _, err := server.FindRedis(); errors.As(err, &missing) {
-		t.Skip("make test installs it (apt-get install redis-server): ", err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := minder.Start(context.Background(), self, "minder")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	r, err := server.StartRedis(context.Background(), m, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 func open(t testing.TB, addr string, o broker.Options) broker.Broker {

@@ -17,6 +17,7 @@ import (
 	"acklab/broker"
 	"acklab/broker/asynqbroker"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestAsynqsSpeaksTLSToAServerItTrusts(t *testing.T) {
@@ -27,7 +28,7 @@ func TestAsynqsSpeaksTLSToAServerItTrusts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	startRedis(t, server.RedisOptions{Args: []string{
+	servertest.Redis(t, server.RedisOptions{Args: []string{
 		"--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no",
 	}})
 	stranger := openURL(t, "asynqs://"+addr+"/0", broker.Options{})

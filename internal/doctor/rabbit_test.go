@@ -9,11 +9,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestARabbitInTroubleIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	r := startRabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
+	r := servertest.Rabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
 	conn, err := amqp.Dial(r.URL(""))
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +88,7 @@ func awaitFindings(t *testing.T, r *server.Rabbit, starts ...string) []Finding {
 
 func TestARabbitWithoutManagementSaysWhatCouldNotBeLookedAt(t *testing.T) {
 	t.Parallel()
-	r := startRabbit(t, server.RabbitOptions{})
+	r := servertest.Rabbit(t, server.RabbitOptions{})
 	found := advise(t, r.URL(""), "http://127.0.0.1:1")
 	has(t, found, Unseen, "alarms, queues, policies and consumers could not be looked at: the management API at http://127.0.0.1:1 does not answer")
 	hasNot(t, found, Fine, "no memory or disk alarm")
@@ -100,7 +101,7 @@ func TestARabbitWithoutManagementSaysWhatCouldNotBeLookedAt(t *testing.T) {
 
 func TestAUserWithLittleRightsSeesWhatItMay(t *testing.T) {
 	t.Parallel()
-	r := startRabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
+	r := servertest.Rabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
 	for _, eval := range []string{
 		`rabbit_auth_backend_internal:add_user(<<"some">>, <<"s3cret">>, <<"test">>)`,
 		`rabbit_auth_backend_internal:set_permissions(<<"some">>, <<"/">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)`,

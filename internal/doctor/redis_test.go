@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestARedisWithoutPersistenceAndWithEvictionIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Args: []string{"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--timeout", "30"}})
+	r := servertest.Redis(t, server.RedisOptions{Args: []string{"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--timeout", "30"}})
 	found := advise(t, r.URL("asynq"), "")
 	has(t, found, Warning, "nothing is written to disk")
 	has(t, found, Warning, "maxmemory-policy is allkeys-lru")
@@ -22,7 +23,7 @@ func TestARedisWithoutPersistenceAndWithEvictionIsWarnedOf(t *testing.T) {
 
 func TestARedisWithEverythingInPlaceIsFine(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Persistence: server.AOFAlways, Password: secret, Args: []string{"--maxmemory", "100mb"}})
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways, Password: secret, Args: []string{"--maxmemory", "100mb"}})
 	found := advise(t, r.URL("redis"), "")
 	has(t, found, Fine, "appendonly is yes, with appendfsync always")
 	has(t, found, Fine, "maxmemory-policy is noeviction")
@@ -36,7 +37,7 @@ func TestARedisWithEverythingInPlaceIsFine(t *testing.T) {
 
 func TestSnapshotsAloneAreWarnedOf(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Persistence: server.RDB})
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.RDB})
 	found := advise(t, r.URL("redis"), "")
 	has(t, found, Warning, "only snapshots are written to disk (save ")
 	hasNot(t, found, Warning, "nothing is written to disk")
@@ -44,9 +45,9 @@ func TestSnapshotsAloneAreWarnedOf(t *testing.T) {
 
 func TestAReplicaIsWarnedOfAndItsPrimaryAdvised(t *testing.T) {
 	t.Parallel()
-	primary := startRedis(t, server.RedisOptions{Args: []string{"--repl-diskless-sync-delay", "0"}})
+	primary := servertest.Redis(t, server.RedisOptions{Args: []string{"--repl-diskless-sync-delay", "0"}})
 	host, port, _ := strings.Cut(primary.Addr(), ":")
-	replica := startRedis(t, server.RedisOptions{})
+	replica := servertest.Redis(t, server.RedisOptions{})
 	c := replica.Client()
 	defer c.Close()
 	if err := c.ReplicaOf(t.Context(), host, port).Err(); err != nil {
@@ -59,7 +60,7 @@ func TestAReplicaIsWarnedOfAndItsPrimaryAdvised(t *testing.T) {
 
 func TestWhereConfigIsRefusedTheAdviceRestsOnInfo(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Password: "other", Args: []string{
+	r := servertest.Redis(t, server.RedisOptions{Password: "other", Args: []string{
 		"--user", "worker", "on", ">" + secret, "~*", "+@all", "-@admin", "-config"}})
 	found := advise(t, strings.Replace(r.URL("asynq"), ":other@", "worker:"+secret+"@", 1), "")
 	has(t, found, Unseen, "CONFIG is refused for this user (NOPERM")
@@ -71,7 +72,7 @@ func TestWhereConfigIsRefusedTheAdviceRestsOnInfo(t *testing.T) {
 
 func TestADoctorChangesNothingInRedis(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	c := r.Client()
 	defer c.Close()
 	field := func() string {
@@ -92,7 +93,7 @@ func TestADoctorChangesNothingInRedis(t *testing.T) {
 
 func TestABrokerThatCannotBeAskedIsOneClearError(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Password: "right"})
+	r := servertest.Redis(t, server.RedisOptions{Password: "right"})
 	for url, want := range map[string]string{
 		"":                              "no broker URL",
 		"kafka://u:s3cret@h":            "unknown",

@@ -16,31 +16,12 @@ import (
 	"acklab/internal/fault"
 	"acklab/internal/minder"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "minder" {
-		if err := minder.Main(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	servertest.BeMinder()
 	goleak.VerifyTestMain(m)
-}
-
-func keep(t *testing.T) *minder.Minder {
-	t.Helper()
-	self, err := os.Executable()
-	do(t, "find the test binary", err)
-	m, err := minder.Start(t.Context(), self, "minder")
-	do(t, "start a minder", err)
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
 }
 
 func run(t *testing.T, m *minder.Minder, argv ...string) *minder.Process {
@@ -48,16 +29,6 @@ func run(t *testing.T, m *minder.Minder, argv ...string) *minder.Process {
 	p, err := m.Run(minder.Spec{Name: "victim", Argv: argv})
 	do(t, "run", err)
 	return p
-}
-
-func startRedis(t *testing.T, m *minder.Minder) *server.Redis {
-	t.Helper()
-	if _, err := server.FindRedis(); err != nil {
-		t.Skip(err, "; make test installs it (apt-get install redis-server)")
-	}
-	r, err := server.StartRedis(t.Context(), m, server.RedisOptions{Persistence: server.AOFAlways})
-	do(t, "start redis", err)
-	return r
 }
 
 func do(t *testing.T, what string, err error) {
@@ -90,7 +61,7 @@ func refuses(t *testing.T, f fault.Fault) {
 
 func TestFaultsOnADeadProcessDoNotHappen(t *testing.T) {
 	t.Parallel()
-	p := run(t, keep(t), "false")
+	p := run(t, servertest.Minder(t), "false")
 	<-p.Done()
 	for _, f := range []fault.Fault{fault.KillProcess(p), fault.Terminate(p, time.Second), fault.FreezeProcess(p)} {
 		if err := f.Available(); !errors.Is(err, fault.ErrDidNotHappen) || !strings.Contains(err.Error(), "exit status 1") {
@@ -103,7 +74,7 @@ func TestFaultsOnADeadProcessDoNotHappen(t *testing.T) {
 
 func TestKillProcessProvesSignalNine(t *testing.T) {
 	t.Parallel()
-	p := run(t, keep(t), "sleep", "1000")
+	p := run(t, servertest.Minder(t), "sleep", "1000")
 	f := fault.KillProcess(p)
 	e := inject(t, f, "kill", "victim", p.Pid())
 	if e.Detail["exit"] != "signal 9 (killed)" || e.Detail["reaped_ns"] != strconv.FormatInt(e.End, 10) {
@@ -114,7 +85,7 @@ func TestKillProcessProvesSignalNine(t *testing.T) {
 
 func TestTerminateToleratesNoForce(t *testing.T) {
 	t.Parallel()
-	m := keep(t)
+	m := servertest.Minder(t)
 	p := run(t, m, "sleep", "1000")
 	if e := inject(t, fault.Terminate(p, time.Minute), "terminate", "victim", p.Pid()); e.Detail["exit"] != "signal 15 (terminated)" {
 		t.Errorf("detail: %v", e.Detail)
@@ -129,7 +100,7 @@ func TestTerminateToleratesNoForce(t *testing.T) {
 
 func TestFreezeProcessIsSeenInTheProcessTable(t *testing.T) {
 	t.Parallel()
-	p := run(t, keep(t), "sleep", "1000")
+	p := run(t, servertest.Minder(t), "sleep", "1000")
 	f := fault.FreezeProcess(p)
 	do(t, "heal, with nothing to heal", f.Heal(t.Context()))
 	inject(t, f, "freeze", "victim", p.Pid())
@@ -151,7 +122,7 @@ func TestFreezeProcessIsSeenInTheProcessTable(t *testing.T) {
 func TestServersAreBrokenAndHealed(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	r := startRedis(t, keep(t))
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
 
 	f := fault.KillServer(r)
 	inject(t, f, "kill", "redis", r.Pid())
@@ -185,7 +156,7 @@ func TestServersAreBrokenAndHealed(t *testing.T) {
 func TestRestartServerKeepsItDownAndBootsIt(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	r := startRedis(t, keep(t))
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
 	for _, how := range []fault.Restart{{Down: 50 * time.Millisecond}, {Polite: true}} {
 		pid := r.Pid()
 		e := inject(t, fault.RestartServer(r, how), "restart", "redis", pid)
@@ -217,7 +188,7 @@ func number(t *testing.T, s string) int64 {
 func TestRedisClientsLoseTheirConnections(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	r := startRedis(t, keep(t))
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
 	refuses(t, fault.CloseConnections(r))
 	c := r.Client()
 	defer c.Close()
@@ -241,7 +212,7 @@ func TestRabbitIsBrokenAndHealed(t *testing.T) {
 		t.Skip(err, "; make test installs it (apt-get install rabbitmq-server)")
 	}
 	ctx := t.Context()
-	r, err := server.StartRabbit(ctx, keep(t), server.RabbitOptions{})
+	r, err := server.StartRabbit(ctx, servertest.Minder(t), server.RabbitOptions{})
 	do(t, "start rabbitmq", err)
 
 	refuses(t, fault.CloseConnections(r))

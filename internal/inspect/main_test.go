@@ -1,68 +1,17 @@
 package inspect
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"acklab/internal/minder"
-	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "minder" {
-		if err := minder.Main(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	servertest.BeMinder()
 	goleak.VerifyTestMain(m)
-}
-
-func keep(t *testing.T) *minder.Minder {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := minder.Start(t.Context(), self, "minder")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
-}
-
-func startRedis(t *testing.T, o server.RedisOptions) *server.Redis {
-	t.Helper()
-	if _, err := server.FindRedis(); err != nil {
-		t.Skip(err, "; make test installs it (apt-get install redis-server)")
-	}
-	r, err := server.StartRedis(t.Context(), keep(t), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func startRabbit(t *testing.T, o server.RabbitOptions) *server.Rabbit {
-	t.Helper()
-	if _, err := server.FindRabbit(); err != nil {
-		t.Skip(err, "; make test installs it (apt-get install rabbitmq-server)")
-	}
-	r, err := server.StartRabbit(t.Context(), keep(t), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 // look looks and returns text and JSON; neither may hold the password.

@@ -10,11 +10,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestWhatLiesInRabbitIsShown(t *testing.T) {
 	t.Parallel()
-	r := startRabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
+	r := servertest.Rabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
 	conn, err := amqp.Dial(r.URL(""))
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +110,7 @@ func awaitStatistics(t *testing.T, url string, o Options) {
 
 func TestRabbitWithoutManagementAndWrongUsersAreSaid(t *testing.T) {
 	t.Parallel()
-	r := startRabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
+	r := servertest.Rabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
 	management := "http://" + r.ManagementAddr()
 	fails(t, t.Context(), r.URL(""), Options{Management: "http://127.0.0.1:1"}, "rabbitmq-plugins enable rabbitmq_management")
 	fails(t, t.Context(), "amqp://guest:s3cret@"+r.Addr(), Options{}, "does not accept this user and password")
@@ -130,7 +131,7 @@ func TestRabbitWithoutManagementAndWrongUsersAreSaid(t *testing.T) {
 
 func TestAVirtualHostOfAnyNameIsFound(t *testing.T) {
 	t.Parallel()
-	r := startRabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
+	r := servertest.Rabbit(t, server.RabbitOptions{Plugins: server.Plugins{Management: true}})
 	for _, eval := range []string{
 		`rabbit_vhost:add(<<"a/b c">>, <<"test">>)`,
 		`rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"a/b c">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)`,

@@ -13,6 +13,7 @@ import (
 
 	"acklab/internal/minder"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 // fill writes what asynq and Celery would.
@@ -48,7 +49,7 @@ func fill(t *testing.T, c *redis.Client) {
 
 func TestEveryKeyOfAsynqAndCeleryIsShownAndExplained(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Password: secret})
+	r := servertest.Redis(t, server.RedisOptions{Password: secret})
 	c := r.Client()
 	defer c.Close()
 	fill(t, c)
@@ -89,7 +90,7 @@ func TestEveryKeyOfAsynqAndCeleryIsShownAndExplained(t *testing.T) {
 
 func TestALookAtRedisChangesNothing(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	c := r.Client()
 	defer c.Close()
 	fill(t, c)
@@ -106,7 +107,7 @@ func TestALookAtRedisChangesNothing(t *testing.T) {
 
 func TestTheLimitKeepsTheQueuesInTheViewAndCountsTheRest(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	c := r.Client()
 	defer c.Close()
 	fill(t, c)
@@ -130,7 +131,7 @@ func TestTheLimitKeepsTheQueuesInTheViewAndCountsTheRest(t *testing.T) {
 
 func TestAnEmptyDatabaseAndItsNeighboursAreTold(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	c := r.Client()
 	defer c.Close()
 	c.Set(t.Context(), "k", "v", 0)
@@ -142,7 +143,7 @@ func TestAnEmptyDatabaseAndItsNeighboursAreTold(t *testing.T) {
 
 func TestAUserWhoMayReadOnlyTheQueueSeesIt(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Args: []string{"--user", "reader", "on", ">" + secret, "~*", "+@read", "+ping", "+select", "-memory|usage"}})
+	r := servertest.Redis(t, server.RedisOptions{Args: []string{"--user", "reader", "on", ">" + secret, "~*", "+@read", "+ping", "+select", "-memory|usage"}})
 	c := r.Client()
 	defer c.Close()
 	fill(t, c)
@@ -154,7 +155,7 @@ func TestAUserWhoMayReadOnlyTheQueueSeesIt(t *testing.T) {
 
 func TestANodeOfAClusterShowsItsOwnKeys(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{})
+	r := servertest.Redis(t, server.RedisOptions{})
 	// A node that owns a part of the slots, of a cluster that has no other: the
 	// keys of the rest are refused as they are where another node has them.
 	dir := t.TempDir()
@@ -172,7 +173,7 @@ func TestANodeOfAClusterShowsItsOwnKeys(t *testing.T) {
 	}
 	_, bus, _ := strings.Cut(l.Addr().String(), ":")
 	l.Close()
-	p, err := keep(t).Run(minder.Spec{Name: "cluster", Argv: []string{binary.Path, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+	p, err := servertest.Minder(t).Run(minder.Spec{Name: "cluster", Argv: []string{binary.Path, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
 		"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port", bus, "--cluster-config-file", "nodes.conf"}})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 // certificate writes a self-signed certificate for 127.0.0.1 and its key.
@@ -53,7 +54,7 @@ func TestRedisIsReachedThroughTLS(t *testing.T) {
 	addr := l.Addr().String()
 	_, port, _ := strings.Cut(addr, ":")
 	l.Close()
-	startRedis(t, server.RedisOptions{Args: []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"}})
+	servertest.Redis(t, server.RedisOptions{Args: []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"}})
 	look(t, "rediss://"+addr+"?ssl_ca_certs="+cert, Options{})
 	look(t, "asynqs://"+addr+"?ssl_cert_reqs=CERT_NONE", Options{})
 	fails(t, t.Context(), "rediss://"+addr, Options{}, "certificate")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestAWrongURLIsOneClearErrorWithoutThePassword(t *testing.T) {
@@ -124,7 +125,7 @@ func TestAnotherSortOfServerIsSaid(t *testing.T) {
 
 func TestAWrongPasswordForRedisIsSaid(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t, server.RedisOptions{Password: "right"})
+	r := servertest.Redis(t, server.RedisOptions{Password: "right"})
 	bare := "redis://" + r.Addr()
 	fails(t, t.Context(), "redis://:s3cret@"+r.Addr(), Options{}, "does not accept this user and password")
 	fails(t, t.Context(), "redis://nobody:s3cret@"+r.Addr(), Options{}, "does not accept this user and password")
