@@ -13,6 +13,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
+		Kills: 50,
 		Start: func(t testing.TB) *brokertest.Server {
 			return serverFor(servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways}))
 		},

@@ -21,6 +21,10 @@ type Harness struct {
 	// makes itself (nothing listens, unknown queue, too large, closed).
 	Refusals []Refusal
 
+	// Kills is how often the server is killed between a write and its reply;
+	// 0: 3. Real servers want 50.
+	Kills int
+
 	// Patience bounds every wait for something that should come at once;
 	// 0: 30 seconds. It is a limit, never a pause.
 	Patience time.Duration

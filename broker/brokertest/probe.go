@@ -26,7 +26,7 @@ type probe struct {
 }
 
 func newProbe(t *testing.T, h Harness, s *Server, traits broker.Traits) *probe {
-	ctx, cancel := context.WithTimeout(context.Background(), h.LeaseWait+10*h.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), h.LeaseWait+10*h.Patience+time.Duration(h.Kills)*10*time.Second)
 	p := &probe{T: t, h: h, server: s, traits: traits, ctx: ctx}
 	t.Cleanup(p.join) // the last, after the clients were closed
 	t.Cleanup(cancel)

@@ -39,6 +39,9 @@ func Run(t *testing.T, h Harness) {
 	if h.Start == nil {
 		t.Fatal("brokertest: Harness.Start is nil")
 	}
+	if h.Kills == 0 {
+		h.Kills = 3
+	}
 	if h.Patience == 0 {
 		h.Patience = 30 * time.Second
 	}

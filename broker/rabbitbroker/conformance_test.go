@@ -20,6 +20,7 @@ func TestConformanceOfQuorumQueues(t *testing.T) { conform(t, "quorum") }
 func conform(t *testing.T, queueType string) {
 	minderOf(t) // before the suite looks for goroutines
 	brokertest.Run(t, brokertest.Harness{
+		Kills: 50,
 		Start: func(t testing.TB) *brokertest.Server { return harnessed(t, startNode(t), queueType) },
 		Refusals: []brokertest.Refusal{{
 			Name: "a user without permission is denied", Reason: broker.Denied,
