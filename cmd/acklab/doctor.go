@@ -24,7 +24,7 @@ func newDoctor() *cobra.Command {
 		Long: "Without a broker URL: which tools are installed, where, what is missing and how to get it, and whether this machine\n" +
 			"gives results that mean something. With one: what the broker's settings mean for a task queue, worst first; it only reads.\n\n" +
 			"Exit status: 0, or 3 when a tool is missing that the experiments need.",
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return examine(cmd.Context(), flags.broker, management, asJSON)
 		},

@@ -23,7 +23,7 @@ func newInspect() *cobra.Command {
 		Short: "Show what lies physically in the broker: Redis keys, or RabbitMQ's queues, exchanges and bindings",
 		Long: "Show what lies physically in the broker, and change nothing. Redis: every key with its type, length, expiry and memory,\n" +
 			"and what it is. RabbitMQ: queues, exchanges and bindings, read through its management API, since AMQP cannot list them.",
-		Args: cobra.NoArgs,
+		Args: noWords,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inspectBroker(cmd.Context(), flags.broker, opts, asJSON)
 		},
