@@ -51,8 +51,8 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 	if suite == selfTest {
 		job.Count = sharedFew
 	}
-	if fault != "none" { // slow enough for the fault to come in the middle
-		job.Name, job.Args = "sleep", []any{0.002}
+	if fault != "none" { // two seconds of work, for the fault to come in its middle
+		job.Name, job.Args = "sleep", []any{2.0 * sharedWorkers * sharedSlots / float64(job.Count)}
 	}
 	c := Cell{
 		System: sys, Setting: Setting{"ack": "late", "fault": fault}, Trials: 1, Pace: Beside, Load: job.Count, Seconds: 8,
@@ -73,7 +73,7 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 		most *= sharedWorkers
 		c.Server = ServerSpec{Own: true} // closed for whoever is connected
 		c.Steps = append(c.Steps, AwaitCount("worker1", ledger.Started, 1), CloseConnections())
-		c.Expect = ledger.Expect{Faults: []string{faultCut}}
+		c.Expect = ledger.Expect{Faults: []string{faultCut}, InHand: 1}
 		c.Because = "what all workers held comes back, and what of that had finished runs again: at least once"
 		predictAgain(&c, most)
 	}

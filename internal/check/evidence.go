@@ -3,6 +3,7 @@ package check
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"acklab/internal/ledger"
 )
@@ -13,6 +14,7 @@ func (h *history) evidence() {
 	h.work()
 	h.probes()
 	h.faults()
+	h.inHand()
 	h.fateOfVictim()
 }
 
@@ -119,4 +121,46 @@ func (h *history) injected() bool {
 		}
 	}
 	return false
+}
+
+// inHand checks that the first fault met deliveries that were with the workers.
+func (h *history) inHand() {
+	want := h.trial.Expect.InHand
+	begun, ok := h.firstFaultBegan()
+	if want == 0 || !ok {
+		return
+	}
+	type delivery struct {
+		book    *book
+		message string
+	}
+	hands := map[delivery]bool{}
+	for _, e := range h.events {
+		if e.Mono >= begun {
+			break
+		}
+		d := delivery{e.book, e.Message}
+		switch e.Event {
+		case ledger.Received:
+			hands[d] = true
+		case ledger.AckSent, ledger.AckUnsure, ledger.StaleAck, ledger.Requeued, ledger.Rejected, ledger.Dropped, ledger.GivenBack:
+			delete(hands, d)
+		}
+	}
+	if len(hands) < want {
+		h.unsure.add("the fault met %d deliveries in the hands of workers, and the cell is about %d or more", len(hands), want)
+	}
+}
+
+// firstFaultBegan is when the runner began its first fault.
+func (h *history) firstFaultBegan() (int64, bool) {
+	for _, e := range h.events {
+		if e.book.runner() && e.Event == ledger.FaultInjected {
+			if at, err := strconv.ParseInt(e.Detail["start_ns"], 10, 64); err == nil {
+				return at, true
+			}
+			return e.Mono, true
+		}
+	}
+	return 0, false
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -353,4 +354,40 @@ func TestALedgerThatIsNotWholeCallsATaskUnaccountedAndNotLost(t *testing.T) {
 	delete(files, "survivor.jsonl") // it may have finished t0
 	r := Judge(b.trial, files)
 	wantUnsure(t, r, "4 tasks are unaccounted for")
+}
+
+func TestAFaultThatMetNobodyAtWorkMakesTheTrialUnsure(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		before []ledger.Event
+		unsure string
+	}{
+		"received":          {[]ledger.Event{ledger.Received}, ""},
+		"and begun":         {[]ledger.Event{ledger.Received, ledger.Accepted, ledger.Started}, ""},
+		"and settled":       {[]ledger.Event{ledger.Received, ledger.AckSending, ledger.AckSent}, "the fault met 0 deliveries in the hands of workers"},
+		"and given back":    {[]ledger.Event{ledger.Received, ledger.GivenBack}, "the fault met 0 deliveries in the hands of workers"},
+		"received too late": {nil, "the fault met 0 deliveries in the hands of workers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.trial.Expect = ledger.Expect{Faults: []string{"cut"}, InHand: 1}
+			b.start("producer", "worker")
+			b.publish("producer", "t1", "m1", ledger.Confirmed)
+			b.does("worker", "t1", "m1", tc.before...)
+			began := b.tick()
+			if tc.before == nil {
+				b.receive("worker", "t1", "m1", "first")
+			}
+			b.write("runner", ledger.Line{Event: ledger.FaultInjected, Fault: "cut", Detail: map[string]string{"start_ns": strconv.FormatInt(began, 10)}})
+			b.receive("worker", "t1", "m1", "again")
+			b.does("worker", "t1", "m1", ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent)
+			b.end("producer", "worker")
+			b.finish()
+			if tc.unsure == "" {
+				b.sure()
+			} else {
+				wantUnsure(t, b.judge(), tc.unsure)
+			}
+		})
+	}
 }

@@ -41,6 +41,9 @@ type Expect struct {
 	Running    int `json:"running,omitempty"`
 	Prefetched int `json:"prefetched,omitempty"`
 	Waiting    int `json:"waiting,omitempty"`
+	// InHand is how many deliveries the workers together must at least have
+	// had in hand, received and not yet settled, when the first fault began.
+	InHand int `json:"in_hand,omitempty"`
 	// Faults must each have a fault-injected line of the runner.
 	Faults []string `json:"faults,omitempty"`
 	// BrokerFault: one of the faults is done to the broker, so that a loss
