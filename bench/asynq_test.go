@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/task"
 )
 
@@ -21,7 +22,7 @@ const (
 // BenchmarkRatioAsynq: enqueues, then a worker with late acknowledgement
 // whose tasks do nothing, against asynq alone.
 func BenchmarkRatioAsynq(b *testing.B) {
-	r := startRedis(b, keep(b))
+	r := servertest.Redis(b, server.RedisOptions{})
 	bare := newBareAsynq(b, r, "bare")
 	ours := newAcklab(b, acklab{server: r, scheme: "asynq", queue: "ours", books: true, slots: handlers, ahead: 1})
 	silent := newAcklab(b, acklab{server: r, scheme: "asynq", queue: "silent", slots: handlers, ahead: 1})

@@ -17,6 +17,7 @@ import (
 	"acklab/internal/connect"
 	"acklab/internal/minder"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/producer"
 	"acklab/task"
 )
@@ -42,8 +43,8 @@ func TestAWorkerWithTenThousandTasksInHandNeedsLessThanAHundredMegabytes(t *test
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	m := keep(t)
-	r := startRabbit(t, m)
+	r := servertest.Rabbit(t, server.RabbitOptions{})
+	m := servertest.Minder(t)
 	fill(ctx, t, r)
 	now, peak := holding(ctx, t, m, r)
 	t.Logf("a worker with %d tasks of %d bytes padding in hand: %d KiB resident, %d KiB at its peak", ahead, padding, now, peak)

@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/task"
 )
 
@@ -19,7 +20,7 @@ const inFlight = 100
 // BenchmarkRatioRabbitMQ: confirmed publishes, then a worker with late
 // acknowledgement whose tasks do nothing, against amqp091-go alone.
 func BenchmarkRatioRabbitMQ(b *testing.B) {
-	r := startRabbit(b, keep(b))
+	r := servertest.Rabbit(b, server.RabbitOptions{})
 	bare := newBareRabbit(b, r, "bare")
 	ours := newAcklab(b, acklab{server: r, queue: "ours", books: true, slots: 10, ahead: inFlight / 10})
 	silent := newAcklab(b, acklab{server: r, queue: "silent", slots: 10, ahead: inFlight / 10})

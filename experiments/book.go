@@ -102,13 +102,21 @@ func (b *book) record(job trialJob, result check.Result) CellState {
 	b.done[job.cell] = append(b.done[job.cell], doneTrial{job.number, job.id(), job.seed, result})
 	state := CellState{Cell: job.cell, Done: len(b.done[job.cell]), Of: job.cell.Trials}
 	state.Outcome, state.Reason = b.outcome(job.experiment, job.cell)
-	state.Classes = map[string]int{}
-	for _, t := range b.done[job.cell] {
-		for _, f := range t.result.Fates {
-			state.Classes[string(f.Class)]++
-		}
+	if state.Done == state.Of {
+		state.Classes = b.classes(job.cell)
 	}
 	return state
+}
+
+// classes are how many tasks of the cell's trials ended in each class.
+func (b *book) classes(c *Cell) map[string]int {
+	all := map[string]int{}
+	for _, t := range b.done[c] {
+		for _, f := range t.result.Fates {
+			all[string(f.Class)]++
+		}
+	}
+	return all
 }
 
 func (b *book) outcome(experiment string, c *Cell) (string, string) {

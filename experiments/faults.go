@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -104,8 +103,7 @@ func CloseConnections() Step {
 // Age lets time pass, for what is young is not like what is old.
 func Age(d time.Duration) Step {
 	return Step{fmt.Sprintf("wait until the queue is %s old", d), func(ctx context.Context, t *Trial) error {
-		t.yield()
-		return errors.Join(pause(ctx, d), t.resume(ctx))
+		return t.aside(ctx, func() error { return pause(ctx, d) })
 	}}
 }
 
@@ -128,13 +126,19 @@ func MendQueue() Step {
 		if !ok {
 			return fmt.Errorf("mend the queue: %s has no queue leaders", t.server.Name())
 		}
-		t.yield() // five seconds for each answer that does not come
-		_, err := rabbit.Queue(look, t.queue)
-		if err == nil {
-			return errors.Join(t.Measure(leaderless, 0), t.resume(ctx))
-		}
-		if err := errors.Join(rabbit.DeleteQueue(ctx, t.queue), t.resume(ctx)); err != nil {
+		forgotten := false
+		err := t.aside(ctx, func() error { // five seconds for each answer that does not come
+			if _, err := rabbit.Queue(look, t.queue); err == nil {
+				return nil
+			}
+			forgotten = true
+			return rabbit.DeleteQueue(ctx, t.queue)
+		})
+		if err != nil {
 			return err
+		}
+		if !forgotten {
+			return t.Measure(leaderless, 0)
 		}
 		if err := t.Measure(leaderless, 1); err != nil {
 			return err

@@ -33,10 +33,7 @@ func List() (Listing, error) {
 	for _, e := range plan.Experiments {
 		entry := Entry{Name: e.Name, Question: e.Question, Claims: e.Claims, Cells: len(e.cells)}
 		entry.Seconds = Plan{Experiments: []Planned{e}}.Seconds(2)
-		for _, s := range e.Suites {
-			entry.Suites = append(entry.Suites, string(s))
-		}
-		entry.Suites = append(entry.Suites, string(Full))
+		entry.Suites = e.suiteNames()
 		for _, c := range e.cells {
 			if !slices.Contains(entry.Systems, c.System.Name) {
 				entry.Systems = append(entry.Systems, c.System.Name)
@@ -45,6 +42,15 @@ func List() (Listing, error) {
 		l.Experiments = append(l.Experiments, entry)
 	}
 	return l, nil
+}
+
+// suiteNames are the suites that the experiment belongs to, full included.
+func (e *Experiment) suiteNames() []string {
+	var names []string
+	for _, s := range e.Suites {
+		names = append(names, string(s))
+	}
+	return append(names, string(Full))
 }
 
 // byClaim orders B2 before B10.

@@ -21,7 +21,8 @@ type CellState struct {
 	Control         bool // it was the cell's trial without a fault
 	Done, Of        int
 	Outcome, Reason string // by the trials that are done
-	// Classes are how many tasks of those trials ended in each class.
+	// Classes are how many tasks of the cell's trials ended in each class; nil
+	// until all are done.
 	Classes map[string]int
 }
 

@@ -106,18 +106,16 @@ func serverKilled(sys System, more Setting, lost int) Cell {
 		c.Steps = append(c.Steps, Age(3*time.Second))
 	}
 	c.Steps = append(c.Steps, Publish(holderJob), KillServer())
+	c.Predicted = check.Bounds{"lost": {lost, lost}, "lost_in_broker": {lost, lost}}
 	if more["queue_age"] == "new" {
 		c.Steps = append(c.Steps, MendQueue())
 		c.Measures = []string{leaderless}
+		c.Predicted[leaderless] = [2]int{1, 1}
 	}
 	c.Steps = append(c.Steps, StartWorker("worker", holderHands()), AwaitConsuming("worker"))
 	c.Expect = ledger.Expect{Faults: []string{faultRestart}, BrokerFault: true}
 	c.Control = "broker"
 	c.Clean = holderClean()
-	c.Predicted = check.Bounds{"lost": {lost, lost}, "lost_in_broker": {lost, lost}}
-	if c.Measures != nil {
-		c.Predicted[leaderless] = [2]int{1, 1}
-	}
 	c.Because = holderReason(more, lost)
 	c.Claims = map[string]check.Bounds{"A4": {"lost": {0, 0}}}
 	return c

@@ -30,12 +30,10 @@ const (
 	randomLoad     = 200
 	randomSlots    = 4
 	randomPrefetch = 16
+	randomBegun    = 60 // tasks that have begun at the latest possible kill
 )
 
-var (
-	randomJob   = Job{Count: randomLoad, Name: "sleep", Args: []any{0.005}}
-	randomBegun = 60 // tasks that have begun at the latest possible kill
-)
+var randomJob = Job{Count: randomLoad, Name: "sleep", Args: []any{0.005}}
 
 func randomHands(ack string) Hands {
 	return Hands{Ack: ack, Concurrency: randomSlots, Multiplier: randomPrefetch / randomSlots}

@@ -16,7 +16,7 @@ func Reference() (string, error) {
 	b.WriteString("# The experiments\n\nMade from the catalogue by `acklab list --markdown`; do not edit.\n")
 	for _, e := range plan.Experiments {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", e.Name, e.Question)
-		fmt.Fprintf(&b, "Claims %s. Varied: %s. Suites: %s.\n\n", strings.Join(e.Claims, ", "), e.Varies, suiteWords(e.Experiment))
+		fmt.Fprintf(&b, "Claims %s. Varied: %s. Suites: %s.\n\n", strings.Join(e.Claims, ", "), e.Varies, strings.Join(e.suiteNames(), ", "))
 		b.WriteString("What could make the verdict wrong, and how it is met:\n\n")
 		for _, t := range e.Threats {
 			fmt.Fprintf(&b, "- %s\n", t)
@@ -40,12 +40,4 @@ func Reference() (string, error) {
 		}
 	}
 	return b.String(), nil
-}
-
-func suiteWords(e *Experiment) string {
-	var words []string
-	for _, s := range e.Suites {
-		words = append(words, string(s))
-	}
-	return strings.Join(append(words, string(Full)), ", ")
 }

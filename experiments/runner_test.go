@@ -75,7 +75,7 @@ func TestTheSeedDecidesTheMomentOfARandomKill(t *testing.T) {
 	t.Parallel()
 	draw := func(seed int64) [4]int {
 		r := &Runner{dir: t.TempDir()}
-		trial, err := r.prepare(t.Context(), trialJob{experiment: "x", cell: &Cell{System: Systems[0]}, seed: seed})
+		trial, err := r.prepare(trialJob{experiment: "x", cell: &Cell{System: Systems[0]}, seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}

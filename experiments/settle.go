@@ -51,9 +51,12 @@ func (t *Trial) settle(ctx context.Context) error {
 		return nil
 	}
 	if t.cell.Pace == Waiting {
-		t.yield()
-		defer t.resume(ctx)
+		return t.aside(ctx, func() error { return t.awaitSettled(ctx) })
 	}
+	return t.awaitSettled(ctx)
+}
+
+func (t *Trial) awaitSettled(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, t.run.patience.settle+t.cell.Settle)
 	defer cancel()
 	tick := time.NewTicker(settleEvery)

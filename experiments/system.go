@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"acklab/broker"
 	"acklab/internal/connect"
@@ -18,6 +19,15 @@ type System struct {
 	Kind ServerKind
 	// URL makes the broker URL from the server's host:port.
 	URL func(addr string) string
+	// Traits are what the system's driver says of itself before it has met a
+	// server: what predictions are made from.
+	Traits func() broker.Traits
+}
+
+// system asks the driver for its traits once, however many cells and trials
+// want to know them.
+func system(name string, kind ServerKind, url func(addr string) string) System {
+	return System{Name: name, Kind: kind, URL: url, Traits: sync.OnceValue(func() broker.Traits { return traits(name, url) })}
 }
 
 // ServerKind says which server a system needs.
@@ -32,12 +42,10 @@ const (
 
 // Systems are all systems, in the order of reports.
 var Systems = []System{
-	{Name: "memory", Kind: NoServer, URL: func(string) string { return "memory://" }},
-	{Name: "asynq", Kind: RedisServer, URL: func(addr string) string { return "asynq://" + addr + "/0?poll=50ms" }},
-	{Name: "rabbitmq", Kind: RabbitMQ, URL: func(addr string) string { return "amqp://guest:guest@" + addr + "/" }},
-	{Name: "rabbitmq-quorum", Kind: RabbitMQ, URL: func(addr string) string {
-		return "amqp://guest:guest@" + addr + "/?queue_type=quorum"
-	}},
+	system("memory", NoServer, func(string) string { return "memory://" }),
+	system("asynq", RedisServer, func(addr string) string { return "asynq://" + addr + "/0?poll=50ms" }),
+	system("rabbitmq", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/" }),
+	system("rabbitmq-quorum", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/?queue_type=quorum" }),
 }
 
 // SystemNames are the names of all systems, in order.
@@ -58,12 +66,11 @@ func systemNamed(name string) (System, error) {
 	return Systems[i], nil
 }
 
-// Traits are what the system's driver says of itself before it has met a
-// server: what predictions are made from.
-func (s System) Traits() broker.Traits {
-	b, err := connect.Open(context.Background(), s.URL("127.0.0.1:1"), broker.Options{})
+// traits opens the driver on an address that nobody serves.
+func traits(name string, url func(addr string) string) broker.Traits {
+	b, err := connect.Open(context.Background(), url("127.0.0.1:1"), broker.Options{})
 	if err != nil {
-		panic(fmt.Sprintf("experiments: the URL of system %s is refused by its own driver: %v", s.Name, err))
+		panic(fmt.Sprintf("experiments: the URL of system %s is refused by its own driver: %v", name, err))
 	}
 	defer b.Close(context.Background())
 	return b.Traits()

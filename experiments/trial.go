@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -46,7 +47,7 @@ type Trial struct {
 // execute carries out one trial and returns its judgement. An error means that
 // the run itself cannot go on; a trial that went wrong is unsure.
 func (r *Runner) execute(ctx context.Context, job trialJob) (check.Result, error) {
-	t, err := r.prepare(ctx, job)
+	t, err := r.prepare(job)
 	if err != nil {
 		return check.Result{}, err
 	}
@@ -76,12 +77,12 @@ func (r *Runner) execute(ctx context.Context, job trialJob) (check.Result, error
 }
 
 // prepare makes the folders and the manifest.
-func (r *Runner) prepare(_ context.Context, job trialJob) (*Trial, error) {
+func (r *Runner) prepare(job trialJob) (*Trial, error) {
 	t := &Trial{
 		run: r, cell: job.cell, id: job.id(), rng: rand.New(rand.NewPCG(uint64(job.seed), 0xac1ab)),
 		members: map[string]*member{},
 	}
-	t.dir = filepath.Join(r.dir, "ledger", t.id)
+	t.dir = trialDir(r.dir, t.id)
 	t.logs = filepath.Join(r.dir, "logs", t.id)
 	t.queue = r.queueName()
 	for _, dir := range []string{t.dir, t.logs} {
@@ -198,8 +199,7 @@ func (t *Trial) Measure(name string, value float64) error {
 	return t.write(ledger.Line{Event: ledger.Measured, Point: name, Value: value})
 }
 
-// acquire takes one of the run's slots; yield gives it back while the trial
-// only waits, and resume takes one again.
+// acquire takes one of the run's slots.
 func (t *Trial) acquire(ctx context.Context) error {
 	if t.slot {
 		return nil
@@ -220,9 +220,12 @@ func (t *Trial) release() {
 	}
 }
 
-func (t *Trial) yield() { t.release() }
-
-func (t *Trial) resume(ctx context.Context) error { return t.acquire(ctx) }
+// aside gives the slot to another trial while this one only waits, and takes
+// one again afterwards.
+func (t *Trial) aside(ctx context.Context, wait func() error) error {
+	t.release()
+	return errors.Join(wait(), t.acquire(ctx))
+}
 
 // cleanWorker is the name of the worker in the trials without a fault.
 const cleanWorker = "worker"

@@ -14,16 +14,11 @@ import (
 	"acklab/broker/brokertest"
 	"acklab/internal/minder"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "minder" {
-		if err := minder.Main(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	servertest.BeMinder()
 	status := m.Run()
 	if err := stopShared(); err != nil && status == 0 {
 		fmt.Fprintln(os.Stderr, "stop the test servers:", err)

@@ -133,11 +133,7 @@ func (r *RabbitView) writeExchanges(w io.Writer) error {
 	fmt.Fprintln(w)
 	table := newTable(w, "EXCHANGE", "TYPE", "DURABLE", "ARGUMENTS")
 	for _, e := range r.Exchanges {
-		arguments := ""
-		if len(e.Arguments) > 0 {
-			arguments = jsonText(e.Arguments)
-		}
-		table.line(exchangeName(e.Name), Printable(e.Type), yes(e.Durable), dash(arguments))
+		table.line(exchangeName(e.Name), Printable(e.Type), yes(e.Durable), argumentsText(e.Arguments))
 	}
 	return table.end(r.MoreExchanges, "exchange")
 }
@@ -149,13 +145,17 @@ func (r *RabbitView) writeBindings(w io.Writer) error {
 	fmt.Fprintln(w)
 	table := newTable(w, "FROM EXCHANGE", "WITH KEY", "TO", "ARGUMENTS")
 	for _, b := range r.Bindings {
-		arguments := ""
-		if len(b.Arguments) > 0 {
-			arguments = jsonText(b.Arguments)
-		}
-		table.line(exchangeName(b.Source), dash(Printable(b.RoutingKey)), b.DestinationType+" "+Printable(b.Destination), dash(arguments))
+		table.line(exchangeName(b.Source), dash(Printable(b.RoutingKey)), b.DestinationType+" "+Printable(b.Destination), argumentsText(b.Arguments))
 	}
 	return table.end(r.MoreBindings, "binding")
+}
+
+// argumentsText is a dash where there are none.
+func argumentsText(t Table) string {
+	if len(t) == 0 {
+		return dash("")
+	}
+	return jsonText(t)
 }
 
 func exchangeName(name string) string {
