@@ -65,6 +65,12 @@ type Traits struct {
 	FIFO bool
 	// Delay, Priority, DeadLetters: how these are done.
 	Delay, Priority, DeadLetters Ability
+	// DelayRounding: a delay is made longer by at most this part of itself,
+	// because delays are rounded up to a grid; 0: it is not rounded.
+	DelayRounding float64
+	// DelayLate is how much later than the rounded delay a message may come
+	// on an idle server. No driver delivers before the ETA.
+	DelayLate time.Duration
 	// HighFirst: priority 9 is served before 0.
 	HighFirst bool
 	// MaxPrefetch bounds what one consumer can hold; 0: no bound.

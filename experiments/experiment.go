@@ -74,6 +74,11 @@ type Cell struct {
 	Steps   []Step
 	Control string
 	Clean   []Step
+	// Final are steps that measure, once every member has ended and before the
+	// census. They read the ledgers.
+	Final []Step
+	// Observe: a real Prometheus watches the trial; for loads of 20 s or more.
+	Observe bool
 	// Expect is the evidence without which a trial does not count.
 	Expect ledger.Expect
 	// Settle is how long the broker may need to bring everything back.

@@ -58,7 +58,7 @@ func (r *Runner) execute(ctx context.Context, job trialJob) (check.Result, error
 	if err := t.setUp(ctx, job); err != nil {
 		return check.Result{}, fmt.Errorf("set up %s: %w", t.id, err)
 	}
-	t.procedure(ctx, job.steps)
+	t.procedure(ctx, job)
 	err = t.tearDown(ctx)
 	if ctx.Err() != nil {
 		return check.Result{}, ctx.Err()
@@ -127,16 +127,9 @@ func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 
 // procedure is the same for every trial; what goes wrong is written down and
 // makes the trial unsure.
-func (t *Trial) procedure(ctx context.Context, steps []Step) {
+func (t *Trial) procedure(ctx context.Context, job trialJob) {
 	t.probe(ctx, "before")
-	within, cancel := context.WithTimeout(ctx, t.run.patience.steps+t.cell.Settle)
-	defer cancel()
-	for _, step := range steps {
-		if err := step.Do(within, t); err != nil {
-			t.note(step.Name, err)
-			break
-		}
-	}
+	t.do(ctx, job.steps)
 	if err := t.settle(ctx); err != nil {
 		t.note("settle", err)
 	}
@@ -146,7 +139,22 @@ func (t *Trial) procedure(ctx context.Context, steps []Step) {
 			t.note("stop "+name, err)
 		}
 	}
+	if !job.control {
+		t.do(ctx, t.cell.Final)
+	}
 	t.census(ctx)
+}
+
+// do carries out steps, up to the first that goes wrong.
+func (t *Trial) do(ctx context.Context, steps []Step) {
+	within, cancel := context.WithTimeout(ctx, t.run.patience.steps+t.cell.Settle)
+	defer cancel()
+	for _, step := range steps {
+		if err := step.Do(within, t); err != nil {
+			t.note(step.Name, err)
+			return
+		}
+	}
 }
 
 // note writes that something of the procedure went wrong.
