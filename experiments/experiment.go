@@ -67,6 +67,9 @@ type Cell struct {
 	Pace   Pace
 	// Server says what the cell asks of its server.
 	Server ServerSpec
+	// Options are added to the broker URL of everybody in the trial, as in
+	// "persistent=false".
+	Options []string
 	// Load is the number of tasks, for the lint of predictions.
 	Load int
 	// Steps are the load and the fault. Clean are the steps of the control,

@@ -42,6 +42,25 @@ type Hands struct {
 	Grace       time.Duration
 	CrashAt     string // checkpoint of the first task
 	PauseAt     string
+	Retry       Retry
+}
+
+// Retry is the policy of a worker for all its tasks; zero: no retries.
+type Retry struct {
+	Max   int
+	Delay time.Duration
+	For   []string // kinds of errors; empty: all that can be retried
+}
+
+func (r Retry) flags() []string {
+	if r.Max == 0 {
+		return nil
+	}
+	flags := []string{"--max-retries", strconv.Itoa(r.Max), "--retry-delay", r.Delay.String()}
+	for _, kind := range r.For {
+		flags = append(flags, "--retry-for", kind)
+	}
+	return flags
 }
 
 func (h Hands) flags() []string {
@@ -58,7 +77,7 @@ func (h Hands) flags() []string {
 	if h.PauseAt != "" {
 		flags = append(flags, "--pause-at", h.PauseAt)
 	}
-	return flags
+	return append(flags, h.Retry.flags()...)
 }
 
 // Declare makes the trial's queue exist.
@@ -70,15 +89,18 @@ func Declare() Step {
 
 // Publish starts a producer and waits until it has ended: every task of the
 // job is confirmed, refused or unsure.
-func Publish(j Job) Step {
+func Publish(j Job) Step { return PublishAs("producer", j) }
+
+// PublishAs is Publish by a producer of that name, where a trial has several.
+func PublishAs(name string, j Job) Step {
 	return Step{fmt.Sprintf("publish %d x %s", j.Count, j.Name), func(ctx context.Context, t *Trial) error {
 		if t.run.plants(plantIdleVictim) {
 			return nil
 		}
-		if err := t.start("producer", append([]string{"producer", "--queue", t.queue}, j.flags()...)...); err != nil {
+		if err := t.start(name, append([]string{"producer", "--queue", t.queue}, j.flags()...)...); err != nil {
 			return err
 		}
-		return t.ended(ctx, "producer")
+		return t.ended(ctx, name)
 	}}
 }
 
@@ -136,6 +158,15 @@ func AwaitReceivedOver(name string, n int) Step {
 	return Step{fmt.Sprintf("wait until %s is done with %d tasks", name, n), func(ctx context.Context, t *Trial) error {
 		return t.await(ctx, name, "is done", func(f *tail) bool {
 			return f.counts[ledger.Received] >= n && len(f.open) == 0 && f.running() == 0
+		})
+	}}
+}
+
+// AwaitEnded waits until n tasks have ended for good in the worker's hands.
+func AwaitEnded(name string, n int) Step {
+	return Step{fmt.Sprintf("wait until %s has ended %d tasks", name, n), func(ctx context.Context, t *Trial) error {
+		return t.await(ctx, name, fmt.Sprintf("has ended %d tasks", n), func(f *tail) bool {
+			return f.counts[ledger.Finished]+f.final >= n && len(f.open) == 0
 		})
 	}}
 }

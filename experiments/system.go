@@ -48,6 +48,18 @@ var Systems = []System{
 	system("rabbitmq-quorum", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/?queue_type=quorum" }),
 }
 
+// withOptions adds a cell's own options to a broker URL.
+func withOptions(url string, options []string) string {
+	for _, o := range options {
+		sep := "?"
+		if strings.Contains(url, "?") {
+			sep = "&"
+		}
+		url += sep + o
+	}
+	return url
+}
+
 // SystemNames are the names of all systems, in order.
 func SystemNames() []string {
 	var names []string

@@ -25,6 +25,7 @@ type tail struct {
 	open   map[string]int  // message id: deliveries received here and not over yet
 	seen   map[string]bool // messages that were received here
 	last   ledger.Line
+	final  int             // failures for good
 	points map[string]bool // checkpoints at which it is or was holding
 }
 
@@ -72,6 +73,10 @@ func (f *tail) take(l ledger.Line) {
 		f.seen[l.Message] = true
 	case ledger.AckSent, ledger.StaleAck, ledger.AckUnsure, ledger.Requeued, ledger.Rejected, ledger.Dropped, ledger.GivenBack:
 		f.over(l.Message)
+	case ledger.Failed:
+		if l.Final {
+			f.final++
+		}
 	case ledger.Holding:
 		f.points[l.Point] = true
 	}

@@ -120,7 +120,7 @@ func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 	if t.server, err = t.run.servers.get(ctx, job.cell.System.Kind, job.cell.Server); err != nil {
 		return err
 	}
-	t.url = t.cell.System.URL(t.server.Addr())
+	t.url = withOptions(t.cell.System.URL(t.server.Addr()), t.cell.Options)
 	t.client, err = t.run.open(ctx, t.url)
 	return err
 }

@@ -1,0 +1,116 @@
+//go:build later
+
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+)
+
+// What the experiments about the end of a server have in common: a load, an
+// end, and a worker that takes what is left.
+
+// The ends of a server.
+const (
+	endKill   = "kill"
+	endPolite = "polite stop"
+	endCut    = "power cut"
+)
+
+// The loads that the end comes into.
+const (
+	loadIdle   = "idle"   // all is published and confirmed, and two seconds have passed
+	loadStream = "stream" // a producer is in the middle of a steady stream
+)
+
+const (
+	idleLoad     = 500
+	streamLoad   = 2000
+	streamRate   = 500  // a second
+	streamBefore = 1000 // confirmed before the end
+	// streamBehind is how many more may be confirmed until the server is
+	// down, a second and a half later on a slow machine.
+	streamBehind = 750
+	restAfter    = 2 * time.Second
+)
+
+// endOf is the fault that ends the server and starts it again.
+func endOf(end string) (Step, string) {
+	switch end {
+	case endPolite:
+		return StopServer(), faultRestart
+	case endCut:
+		return CutPower(), faultPowerCut
+	}
+	return KillServer(), faultRestart
+}
+
+// serverEnds is a cell without its prediction: the server ends with the load,
+// comes back on what it has left, and a worker takes that.
+func serverEnds(sys System, setting Setting) Cell {
+	fault, kind := endOf(setting["end"])
+	c := Cell{
+		System: sys, Setting: setting, Trials: 3, Pace: Beside, Load: idleLoad, Seconds: 7, Control: setting["load"],
+		Expect: ledger.Expect{Faults: []string{kind}, BrokerFault: true}, Predicted: check.Bounds{}, Reasons: map[string]string{},
+	}
+	c.Server = ServerSpec{Own: true, Persistence: setting["persistence"], Trace: setting["end"] == endCut}
+	load := []Step{Publish(Job{Count: idleLoad, Name: "noop"}), Age(restAfter)}
+	after := []Step{}
+	if setting["load"] == loadStream {
+		c.Load, c.Seconds = streamLoad, 11
+		load = []Step{StartProducer(Job{Count: streamLoad, Name: "noop", Rate: streamRate}), AwaitCount("producer", ledger.Confirmed, streamBefore)}
+		after = []Step{AwaitEnd("producer")}
+		c.wide("unsure", 0, streamBehind, "what was on its way when the server ended")
+		c.wide("refused", 0, streamLoad-streamBefore-1, "what was sent while the server was down")
+	}
+	hands := holderHands()
+	take := []Step{StartWorker("worker", hands), AwaitConsuming("worker")}
+	born := []Step{Declare(), Age(restAfter)} // a young queue is not an old one
+	c.Steps = concat(born, load, []Step{fault}, after, take)
+	c.Clean = concat(born, load, after, take)
+	return c
+}
+
+func concat(parts ...[]Step) (all []Step) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// wide predicts a range, with its reason; a point needs none.
+func (c *Cell) wide(name string, lo, hi int, why string) {
+	c.Predicted[name] = [2]int{lo, hi}
+	if lo != hi {
+		c.Reasons[name] = why
+	}
+}
+
+// loses predicts how many confirmed tasks are lost inside the broker.
+func (c *Cell) loses(lo, hi int, why string) {
+	c.wide("lost", lo, hi, why)
+	c.wide("lost_in_broker", lo, hi, why)
+}
+
+// losesAll predicts the loss of everything that was confirmed before the end.
+func (c *Cell) losesAll() {
+	if c.Setting["load"] == loadIdle {
+		c.loses(idleLoad, idleLoad, "")
+		return
+	}
+	c.loses(streamBefore, streamBefore+streamBehind, "all that was confirmed before the end, which comes some milliseconds after the 1,000th confirm")
+}
+
+// AwaitEnd waits until a process has ended by itself.
+func AwaitEnd(name string) Step {
+	return Step{"wait until " + name + " has ended", func(ctx context.Context, t *Trial) error {
+		if err := t.ended(ctx, name); err != nil {
+			return fmt.Errorf("wait for the end of %s: %w", name, err)
+		}
+		return nil
+	}}
+}
