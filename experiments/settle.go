@@ -162,9 +162,11 @@ func (t *Trial) anyAlive() bool {
 	return false
 }
 
-// idle: nothing that this worker received is unsettled or running.
+// idle: nothing that this worker received is unsettled or running, and every
+// failure that is to be tried again has its next try published.
 func (f *tail) idle() bool {
 	ended := f.counts[ledger.Finished] + f.counts[ledger.Failed] + f.counts[ledger.Interrupted] + f.counts[ledger.Expired] +
 		f.counts[ledger.Rejected] + f.counts[ledger.Requeued] + f.counts[ledger.StaleAck]
-	return len(f.open) == 0 && f.running() <= 0 && f.counts[ledger.Accepted] <= ended
+	published := f.counts[ledger.Confirmed] + f.counts[ledger.Unsure] + f.counts[ledger.Refused]
+	return len(f.open) == 0 && f.running() <= 0 && f.counts[ledger.Accepted] <= ended && f.counts[ledger.Failed]-f.final <= published
 }
