@@ -19,6 +19,7 @@ help:
 	@echo 'make lint   gofmt, go vet, staticcheck'
 	@echo 'make bench  the benchmarks that compare acklab with the client libraries alone'
 	@echo 'make build  bin/acklab'
+	@echo 'make docs   write what is generated anew: docs/experiments.md, the tables of README.md'
 	@echo 'make clean  remove bin/ (reports in runs/ stay)'
 
 # bin/acklab run ends with 0 (all as predicted), 1 (a surprise), 2 (unsure) or 3
@@ -61,6 +62,12 @@ build: toolchain
 	@echo 'building bin/acklab (the first time on a machine: a minute or two)'
 	@set -o pipefail; go build -v -buildvcs=$(BUILDVCS) -o bin/acklab ./cmd/acklab 2>&1 | { n=0; while IFS= read -r line; do \
 		if [[ $$line =~ ^[A-Za-z0-9_./~-]+$$ ]]; then n=$$((n+1)); if ((n % 40 == 0)); then echo "  $$n packages compiled"; fi; else echo "$$line"; fi; done; }
+
+# A reference run is made with: bin/acklab reference RUN docs/reference-run
+.PHONY: docs
+docs: build
+	@bin/acklab list --markdown > docs/experiments.md.new && mv docs/experiments.md.new docs/experiments.md
+	@bin/acklab readme README.md docs/reference-run
 
 .PHONY: clean
 clean:

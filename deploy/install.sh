@@ -58,6 +58,12 @@ present() {
 			return 0
 		fi
 		have rabbitmq-server ;;
+	prometheus)
+		if [ -n "${ACKLAB_PROMETHEUS:-}" ]; then
+			[ -x "$ACKLAB_PROMETHEUS" ] || fail "ACKLAB_PROMETHEUS=$ACKLAB_PROMETHEUS is not a program"
+			return 0
+		fi
+		have prometheus ;;
 	strace) [ "$(uname -s)" != Linux ] || have strace ;; # elsewhere there is none
 	browser)
 		have chromium chromium-browser google-chrome google-chrome-stable headless_shell headless-shell ||
@@ -271,7 +277,7 @@ elif [ "$(uname -s)" = Darwin ] && have brew; then
 		brew install $packages
 	fi
 elif [ -n "$required" ]; then
-	fail "missing: $missing; no apt-get and no brew here: install them your way (or point ACKLAB_REDIS_SERVER and ACKLAB_RABBITMQ_HOME to them) and run make again"
+	fail "missing: $missing; no apt-get and no brew here: install them your way (or point ACKLAB_REDIS_SERVER, ACKLAB_RABBITMQ_HOME and ACKLAB_PROMETHEUS to them) and run make again"
 fi
 
 list_missing

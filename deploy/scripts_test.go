@@ -40,6 +40,7 @@ func TestTheInstallerTakesTheServersThatTheEnvironmentNames(t *testing.T) {
 	home := t.TempDir()
 	for _, c := range []struct{ env, says string }{
 		{"ACKLAB_REDIS_SERVER=" + home + "/none", "ACKLAB_REDIS_SERVER=" + home + "/none is not a program"},
+		{"ACKLAB_PROMETHEUS=" + home + "/none", "ACKLAB_PROMETHEUS=" + home + "/none is not a program"},
 		{"ACKLAB_RABBITMQ_HOME=" + home, "ACKLAB_RABBITMQ_HOME=" + home + " has no sbin/rabbitmq-server"},
 	} {
 		status, said := run(t, []string{c.env}, "install.sh", "--missing")

@@ -2,10 +2,19 @@ package experiments
 
 // Catalogue are all experiments, in the order of teaching.
 var Catalogue = []*Experiment{
+	callerHeld,
+	sharedQueue,
 	queueHolderKilled,
 	taskLeavesTheQueue,
 	workerCrash,
 	randomKill,
 	politeStop,
 	oneWorkerPerTask,
+	retries,
+	flakyService,
+	exactDelays,
+	mixedDelays,
+	delayedQueueName,
+	redisPersistence,
+	rabbitDurability,
 }

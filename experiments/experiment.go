@@ -113,6 +113,11 @@ type ServerSpec struct {
 	Own bool
 	// Persistence of Redis; empty: none. RabbitMQ has its own.
 	Persistence string
+	// Trace: the server runs under strace, for CutPower. It is slower then.
+	Trace bool
+	// Exporter: RabbitMQ shows its own metrics. Set for the cells that are
+	// observed.
+	Exporter bool
 }
 
 // Step is one thing that a trial does. Its name is what --dry-run prints.

@@ -18,6 +18,7 @@ const (
 	faultTerminate = "terminate"
 	faultRestart   = "restart"
 	faultCut       = "close connections"
+	faultPowerCut  = "power cut"
 )
 
 // inject does a fault and writes it down once it has been verified.
@@ -85,11 +86,64 @@ func Stop(name string) Step {
 	}}
 }
 
+// The names of the steps that end the server and start it again on its own folder.
+const (
+	stepKillServer = "kill the server and start it again"
+	stepStopServer = "stop the server politely and start it again"
+)
+
 // KillServer kills the broker with SIGKILL and starts it again on what it had
 // written.
 func KillServer() Step {
-	return Step{"kill the server and start it again", func(ctx context.Context, t *Trial) error {
-		return t.inject(ctx, fault.RestartServer(t.server, fault.Restart{}))
+	return Step{stepKillServer, func(ctx context.Context, t *Trial) error {
+		return t.restart(ctx, fault.Restart{})
+	}}
+}
+
+// StopServer ends the broker with SIGTERM, so that it can save what it wants to save,
+// and starts it again.
+func StopServer() Step {
+	return Step{stepStopServer, func(ctx context.Context, t *Trial) error {
+		return t.restart(ctx, fault.Restart{Polite: true})
+	}}
+}
+
+// CutPower ends the broker as a power cut does and starts it again on what it had
+// synced. The cell's Server needs Own and Trace. What was declared shall not be lost
+// with it, so AgeServer comes before the load.
+func CutPower() Step {
+	return Step{"cut the power of the server and start it again", func(ctx context.Context, t *Trial) error {
+		return t.inject(ctx, fault.CutPower(t.server, 0))
+	}}
+}
+
+// AgeServer makes the server one that has been in use for a while: it has written out
+// what was declared, and for a power cut the kernel has written back the rest.
+func AgeServer() Step {
+	return Step{"have the server write out what was declared", func(ctx context.Context, t *Trial) error {
+		return t.server.Settle(ctx)
+	}}
+}
+
+// AwaitConfirmed waits until the producer that StartProducer started has n
+// confirmations.
+func AwaitConfirmed(n int) Step { return AwaitCount("producer", ledger.Confirmed, n) }
+
+// AwaitEnd waits until a member has ended by itself.
+func AwaitEnd(name string) Step {
+	return Step{"wait until " + name + " has ended", func(ctx context.Context, t *Trial) error { return t.ended(ctx, name) }}
+}
+
+// UnderLoad does a fault in the middle of a stream: when the producer that StartProducer
+// started has n confirmations. Then it waits until the producer has ended.
+func UnderLoad(n int, fault Step) Step {
+	return Step{fmt.Sprintf("%s when %d tasks are confirmed, and let the producer go on to its end", fault.Name, n), func(ctx context.Context, t *Trial) error {
+		for _, step := range []Step{AwaitConfirmed(n), fault, AwaitEnd("producer")} {
+			if err := step.Do(ctx, t); err != nil {
+				return fmt.Errorf("%s: %w", step.Name, err)
+			}
+		}
+		return nil
 	}}
 }
 

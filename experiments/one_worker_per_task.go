@@ -60,7 +60,7 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 		Claims: map[string]check.Bounds{"C5": {"lost": {0, 0}, "repeated": {0, 0}}},
 		Steps:  []Step{Declare(), Publish(job)},
 	}
-	c.Steps = append(c.Steps, allAtOnce()...)
+	c.Steps = append(c.Steps, workersTogether(sharedHands())...)
 	most := sharedPrefetch + sharedSlots
 	switch fault {
 	case "worker killed":
@@ -80,15 +80,14 @@ func sharedCell(sys System, suite Suite, fault string) Cell {
 	return c
 }
 
-// allAtOnce starts the workers, lets all of them begin together, and goes on
-// when each has subscribed.
-func allAtOnce() []Step {
-	hands := sharedHands()
+// workersTogether starts five workers, lets all of them begin together, and
+// goes on when each has subscribed.
+func workersTogether(hands Hands) []Step {
 	hands.PauseAt = "before-fetch"
 	steps := make([]Step, 0, 4*sharedWorkers)
 	each := func(step func(name string) Step) {
-		for n := range sharedWorkers {
-			steps = append(steps, step(fmt.Sprintf("worker%d", n+1)))
+		for _, name := range workerNames() {
+			steps = append(steps, step(name))
 		}
 	}
 	each(func(name string) Step { return StartWorker(name, hands) })

@@ -74,7 +74,11 @@ func readied(c Cell, suite Suite, trials int) *Cell {
 	if trials > 0 {
 		c.Trials = trials
 	}
+	c.Server.Exporter = c.Observe && c.System.Kind == RabbitMQ
 	if err := c.System.Kind.available(); c.NotRun == "" && err != nil {
+		c.NotRun, c.Missing = err.Error(), true
+	}
+	if err := c.Server.available(); c.NotRun == "" && err != nil {
 		c.NotRun, c.Missing = err.Error(), true
 	}
 	return &c

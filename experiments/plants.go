@@ -18,11 +18,13 @@ const (
 	plantTorn        = "ledger-torn"          // it ends in the middle of a line
 	plantGap         = "ledger-gap"           // a line in its middle is gone
 	plantAnyOutcome  = "prediction-0-to-n"    // the prediction cannot fail
+	plantEmptyFolder = "empty-folder"         // the server is restarted without its data
+	plantStandIn     = "probe-through-proxy"  // it stays dead, and another one answers in its place
 	plantWrongCensus = plant.CensusOmits
 )
 
 // runnerPlants are all of the runner's own.
-var runnerPlants = []string{plantNoFault, plantIdleVictim, plantMissing, plantTorn, plantGap, plantAnyOutcome}
+var runnerPlants = []string{plantNoFault, plantIdleVictim, plantMissing, plantTorn, plantGap, plantAnyOutcome, plantEmptyFolder, plantStandIn}
 
 // plants tells whether the plant is in place, and counts that it fired.
 func (r *Runner) plants(name string) bool {

@@ -32,6 +32,7 @@ func (t *Trial) start(name string, args ...string) error {
 	path := filepath.Join(t.dir, file)
 	argv := append([]string{t.run.self}, args...)
 	argv = append(argv, "--ledger", path, "--ledger-name", name)
+	argv = append(argv, t.metricsFlags(name)...)
 	log := filepath.Join(t.logs, name+".log")
 	begin := ledger.Now()
 	p, err := t.run.minder.Run(minder.Spec{Name: name, Argv: argv, Dir: t.dir, Env: memberEnv(t), Stdout: log, Stderr: log})

@@ -105,7 +105,11 @@ func serverKilled(sys System, more Setting, lost int) Cell {
 	if more["queue_age"] == "3s" {
 		c.Steps = append(c.Steps, Age(3*time.Second))
 	}
-	c.Steps = append(c.Steps, Publish(holderJob), KillServer())
+	c.Steps = append(c.Steps, Publish(holderJob))
+	if more["persistence"] == "aof-everysec" {
+		c.Steps = append(c.Steps, Age(restAfter)) // while a sync is slow, Redis writes nothing for up to two seconds
+	}
+	c.Steps = append(c.Steps, KillServer())
 	c.Predicted = check.Bounds{"lost": {lost, lost}, "lost_in_broker": {lost, lost}}
 	if more["queue_age"] == "new" {
 		c.Steps = append(c.Steps, MendQueue())

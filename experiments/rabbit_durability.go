@@ -1,5 +1,3 @@
-//go:build later
-
 package experiments
 
 import "acklab/internal/check"
@@ -12,7 +10,7 @@ var rabbitDurability = &Experiment{
 	Threats: []string{
 		"a young queue is not an old one: it is two seconds old before anything is published",
 		"a publish without confirms is called confirmed when it was handed to the socket: that is what its producer believes, and the cell says so",
-		"SIGKILL is not a power cut: what RabbitMQ had given to write(2) survives here",
+		"SIGKILL is not a power cut: both are cells where anything is meant to survive; a power cut takes what no completed fsync had covered",
 		"a nack or a timeout is not a refusal: what was on its way is unsure, and stays apart from what was confirmed and lost",
 	},
 	Suites: []Suite{Quick},
@@ -27,11 +25,14 @@ func rabbitEndCells(sys System, suite Suite) []Cell {
 	for _, durable := range []string{"yes", "no"} {
 		for _, persistent := range []string{"yes", "no"} {
 			for _, confirms := range []string{"yes", "no"} {
-				for _, end := range []string{endKill, endPolite} {
+				for _, end := range []string{endKill, endPolite, endCut} {
 					for _, load := range []string{loadIdle, loadStream} {
 						s := Setting{"durable": durable, "persistent": persistent, "confirms": confirms, "end": end, "load": load}
-						if sys.Name == "rabbitmq-quorum" && (durable == "no" || persistent == "no") || suite != Full && !rabbitQuick(sys, s) {
-							continue // a quorum queue writes everything, whatever the message asks
+						switch disk := durable == "yes" && persistent == "yes"; {
+						case !disk && (sys.Name == "rabbitmq-quorum" || end == endCut):
+							continue // a quorum queue writes everything, whatever the message asks; what a kill loses needs no power cut
+						case suite == Quick && !rabbitQuick(sys, s):
+							continue
 						}
 						cells = append(cells, rabbitEnds(sys, s))
 					}
@@ -72,7 +73,7 @@ func predictRabbitEnd(c *Cell, s Setting) {
 			return
 		}
 		lost := c.Predicted["lost"]
-		c.loses(least, lost[1]+streamBehind/2, "and what was in sockets and buffers on both sides: written, and believed to be there")
+		c.loses(least, min(lost[1]+streamBehind/2, streamLoad-1), "and what was in sockets and buffers on both sides: written, and believed to be there")
 	}
 	switch {
 	case s["durable"] == "no":
@@ -83,18 +84,18 @@ func predictRabbitEnd(c *Cell, s Setting) {
 		c.Because = "the queue is there again, but its transient messages were never meant for the disk"
 	case confirms:
 		c.loses(0, 0, "")
-		c.Because = "a confirm comes after the message was written"
+		c.Because = "a confirm comes after the message was written and synced"
 		return
 	case idle:
 		c.loses(0, 0, "")
-		c.Because = "RabbitMQ writes out what it holds back when the queue has been idle for a fifth of a second"
+		c.Because = "RabbitMQ writes out and syncs what it holds back when the queue has been idle for a fifth of a second"
 		return
 	case polite:
 		c.loses(0, 0, "")
 		c.Because = "a polite stop writes out what the queue holds back"
 	case s["durable"] == "yes" && c.System.Name == "rabbitmq-quorum":
 		c.loses(0, 0, "")
-		c.Because = "a quorum queue's log is written whether or not somebody waits for the confirm"
+		c.Because = "a quorum queue's log is written and synced whether or not somebody waits for the confirm"
 	default:
 		c.losesAll()
 		c.Because = "without confirms to answer, a queue that is never idle writes its journal to the file only every 32,768 entries"

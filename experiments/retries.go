@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"acklab/broker"
 	"acklab/internal/check"
 	"acklab/internal/ledger"
 )
@@ -150,26 +149,33 @@ func chosenCell(sys System) Cell {
 	return c
 }
 
+// failsEachTryButTheLast succeeds when it is tried as often as the policy allows.
+func failsEachTryButTheLast(n int) Job {
+	return Job{Count: n, Name: "fail_n_times", Args: []any{retryMax}}
+}
+
 // retryCrashCell: the worker dies after the first task has failed, before its
 // retry is published or after that.
 func retryCrashCell(sys System, suite Suite, ack, at string) Cell {
-	victim := retryHands(ack, retryShort)
+	victim, rest := retryHands(ack, retryShort), retryHands(ack, retryShort)
 	victim.Concurrency, victim.CrashAt = 1, at
-	rest := retryHands(ack, retryShort)
+	load := []Step{Declare(), Publish(failsEachTryButTheLast(retryLoad))}
 	c := Cell{
 		System: sys, Setting: Setting{"ack": ack, "crash_at": at}, Trials: 3, Pace: Alone, Load: retryLoad, Seconds: 6, Control: ack,
-		Steps: []Step{
-			Declare(), Publish(alwaysFails(retryLoad)), StartWorker("victim", victim), AwaitCrash("victim"),
-			StartWorker("restarted", rest), AwaitConsuming("restarted"),
-		},
+		Steps: concat(load, []Step{
+			StartWorker("victim", victim), AwaitCrash("victim"), StartWorker("restarted", rest), AwaitConsuming("restarted"),
+		}),
+		Clean:  concat(load, []Step{StartWorker(cleanWorker, rest), AwaitEnded(cleanWorker, retryLoad)}),
 		Expect: ledger.Expect{Victim: "victim", Checkpoint: at, Running: 1, Waiting: 1},
 	}
-	if sys.Traits().Returns == broker.OnDisconnect {
-		c.Pace = Beside // nothing here is timed but what has two seconds of slack
-	}
 	leased(&c, sys, suite)
+	if c.Pace == Alone {
+		c.Pace = Beside // nothing is timed but what has two seconds of slack
+	}
 	c.Predicted, c.Because, c.Reasons = predictRetryCrash(ack, at, c.Stranding)
-	c.Claims = map[string]check.Bounds{"D1": {"failed": {retryLoad, retryLoad}, "restarted": {0, 0}}}
+	if !c.Stranding {
+		c.Claims = map[string]check.Bounds{"D1": {"lost": {0, 0}, "repeated": {0, 0}, "restarted": {0, 0}}}
+	}
 	return c
 }
 
@@ -178,36 +184,29 @@ func retryCrashCell(sys System, suite Suite, ack, at string) Cell {
 // back whether or not its retry was published.
 func predictRetryCrash(ack, at string, stranding bool) (check.Bounds, string, map[string]string) {
 	published := at == "retry-sent"
-	b := check.Bounds{"failed": {retryLoad, retryLoad}, "attempts_max": {retryMax + 1, retryMax + 1}}
-	reasons := map[string]string{}
+	one := [2]int{1, 1}
 	if ack == "early" {
-		next := "an acknowledgement opens the prefetch window by one: whether the next task had arrived before the crash is a race"
 		because := "the retry was confirmed, and it is all that is left of the task: nobody notices the crash"
-		lost := 0
+		b := check.Bounds{"attempts_max": {retryMax + 1, retryMax + 1}}
 		if !published {
-			because, lost = "the broker had forgotten the task, and nobody had told it of a retry", 1
+			because = "the broker had forgotten the task, and nobody had told it of a retry"
+			b["lost"], b["lost_after_ack"] = one, one
 		}
-		b["lost"], b["lost_after_ack"] = [2]int{lost, lost}, [2]int{lost, lost}
+		behind := "redelivered"
 		if stranding {
-			b["stranded"], reasons["stranded"] = [2]int{0, 1}, next
-			b["failed"], reasons["failed"] = [2]int{retryLoad - lost - 1, retryLoad - lost}, next
-		} else {
-			b["redelivered"], reasons["redelivered"] = [2]int{0, 1}, next
-			b["failed"] = [2]int{retryLoad - lost, retryLoad - lost}
+			behind = "stranded"
 		}
-		return b, because, reasons
+		b[behind] = [2]int{0, 1}
+		return b, because, map[string]string{behind: "an acknowledgement opens the prefetch window by one: whether the next task had arrived before the crash is a race"}
 	}
 	switch {
 	case stranding && published:
-		b["leftover"] = [2]int{1, 1}
-		return b, "the retry goes its way to FAILURE; the old delivery is still with the dead worker when all is over", nil
+		return check.Bounds{"leftover": one}, "the retry goes its way; the old delivery is still with the dead worker when all is over", nil
 	case stranding:
-		b["stranded"], b["failed"] = [2]int{1, 1}, [2]int{retryLoad - 1, retryLoad - 1}
-		return b, "the task is still with the dead worker; its lease is not waited for here", nil
+		return check.Bounds{"stranded": one}, "the task is still with the dead worker; its lease is not waited for here", nil
 	case published:
-		b["redelivered"], b["restarted"], b["copied"] = [2]int{1, 1}, [2]int{1, 1}, [2]int{1, 1}
-		return b, "the old delivery comes back beside its retry, fails again and publishes another one: from here on every try runs twice", nil
+		return check.Bounds{"redelivered": one, "restarted": one, "copied": one, "repeated": one},
+			"the old delivery comes back beside its retry, fails again and publishes another one: from here on every try runs twice", nil
 	}
-	b["redelivered"], b["restarted"] = [2]int{1, 1}, [2]int{1, 1}
-	return b, "the delivery comes back, and its first try runs again", nil
+	return check.Bounds{"redelivered": one, "restarted": one}, "the delivery comes back, and its first try runs again", nil
 }

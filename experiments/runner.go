@@ -19,6 +19,7 @@ import (
 	"acklab/internal/connect"
 	"acklab/internal/metrics"
 	"acklab/internal/minder"
+	"acklab/internal/observe"
 	"acklab/internal/report"
 )
 
@@ -39,6 +40,9 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics counts what the run finds out; nil: nobody looks.
 	Metrics *metrics.Metrics
+	// MetricsAddr is the host:port where Metrics are shown, for the Prometheus
+	// of the run; empty: nowhere.
+	MetricsAddr string
 }
 
 // Runner carries out one plan.
@@ -48,9 +52,11 @@ type Runner struct {
 	seed     int64
 	plant    string // name of a planted fault; empty: none
 	slots    chan struct{}
+	private  chan struct{} // one for each trial with a server of its own
 	patience patience
 	minder   *minder.Minder
 	servers  *servers
+	observer *observe.Observer
 	progress Progress
 	metrics  *metrics.Metrics
 	log      *slog.Logger
@@ -81,6 +87,7 @@ func newRunner(ctx context.Context, opts Options) (*Runner, error) {
 	r := &Runner{
 		self: opts.Self, dir: opts.Dir, seed: opts.Seed, minder: m, servers: newServers(m), progress: opts.Progress,
 		log: opts.Log, metrics: opts.Metrics, clients: map[string]broker.Broker{}, patience: usual,
+		observer: observe.New(m, opts.MetricsAddr),
 	}
 	if r.dir, err = filepath.Abs(opts.Dir); err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -90,6 +97,7 @@ func newRunner(ctx context.Context, opts Options) (*Runner, error) {
 		parallel = max(4, 2*runtime.NumCPU()) // a trial mostly waits
 	}
 	r.slots = make(chan struct{}, parallel)
+	r.private = make(chan struct{}, parallel)
 	if r.progress == nil {
 		r.progress = silent{}
 	}

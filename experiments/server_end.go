@@ -1,9 +1,8 @@
-//go:build later
-
 package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -58,7 +57,7 @@ func serverEnds(sys System, setting Setting) Cell {
 		Expect: ledger.Expect{Faults: []string{kind}, BrokerFault: true}, Predicted: check.Bounds{}, Reasons: map[string]string{},
 	}
 	c.Server = ServerSpec{Own: true, Persistence: setting["persistence"], Trace: setting["end"] == endCut}
-	load := []Step{Publish(Job{Count: idleLoad, Name: "noop"}), Age(restAfter)}
+	load := []Step{Publish(Job{Count: idleLoad, Name: "noop"}), AwaitHeld(idleLoad), Age(restAfter)}
 	after := []Step{}
 	if setting["load"] == loadStream {
 		c.Load, c.Seconds = streamLoad, 11
@@ -70,6 +69,9 @@ func serverEnds(sys System, setting Setting) Cell {
 	hands := holderHands()
 	take := []Step{StartWorker("worker", hands), AwaitConsuming("worker")}
 	born := []Step{Declare(), Age(restAfter)} // a young queue is not an old one
+	if c.Server.Trace {
+		born = append(born, AgeServer())
+	}
 	c.Steps = concat(born, load, []Step{fault}, after, take)
 	c.Clean = concat(born, load, after, take)
 	return c
@@ -105,12 +107,22 @@ func (c *Cell) losesAll() {
 	c.loses(streamBefore, streamBefore+streamBehind, "all that was confirmed before the end, which comes some milliseconds after the 1,000th confirm")
 }
 
-// AwaitEnd waits until a process has ended by itself.
-func AwaitEnd(name string) Step {
-	return Step{"wait until " + name + " has ended", func(ctx context.Context, t *Trial) error {
-		if err := t.ended(ctx, name); err != nil {
-			return fmt.Errorf("wait for the end of %s: %w", name, err)
+// AwaitHeld waits until the server itself says that it holds n messages that
+// are ready. Without confirms nobody else knows.
+func AwaitHeld(n int) Step {
+	return Step{fmt.Sprintf("wait until the server holds %d tasks", n), func(ctx context.Context, t *Trial) error {
+		tick := time.NewTicker(settleEvery)
+		defer tick.Stop()
+		for {
+			held, err := t.view(ctx, t.queue)
+			if err == nil && held.ready >= n {
+				return nil
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return fmt.Errorf("wait until the server holds %d tasks: it has %s: %w", n, held, errors.Join(ctx.Err(), err))
+			}
 		}
-		return nil
 	}}
 }

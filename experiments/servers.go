@@ -48,15 +48,16 @@ func (s *servers) get(ctx context.Context, kind ServerKind, spec ServerSpec) (se
 func (s *servers) start(ctx context.Context, kind ServerKind, spec ServerSpec) (server.Server, error) {
 	switch kind {
 	case RedisServer:
-		return server.StartRedis(ctx, s.minder, server.RedisOptions{Persistence: server.Persistence(spec.Persistence)})
+		return server.StartRedis(ctx, s.minder, server.RedisOptions{Persistence: server.Persistence(spec.Persistence), Trace: spec.Trace})
 	case RabbitMQ:
-		return server.StartRabbit(ctx, s.minder, server.RabbitOptions{})
+		return server.StartRabbit(ctx, s.minder, server.RabbitOptions{Plugins: server.Plugins{Prometheus: spec.Exporter}, Trace: spec.Trace})
 	}
 	return nil, fmt.Errorf("no server of kind %q can be started", kind)
 }
 
 // done gives back what a trial used: its own server is closed with its client,
-// its queue on a shared RabbitMQ is deleted.
+// its queue on a shared RabbitMQ is deleted, with the dead letters and the
+// delay queues.
 func (s *servers) done(ctx context.Context, t *Trial) error {
 	if t.server == nil {
 		return nil
@@ -70,8 +71,19 @@ func (s *servers) done(ctx context.Context, t *Trial) error {
 				return err
 			}
 		}
+		return rabbit.DeleteQueuesUnder(ctx, t.queue+".delay")
 	}
 	return nil
+}
+
+// available says whether what the cell asks of its server can be had here; the error
+// is one line that says how to get it.
+func (s ServerSpec) available() error {
+	if !s.Trace {
+		return nil
+	}
+	_, err := server.FindStrace()
+	return err
 }
 
 // available says whether the kind of server can be started here; the error is

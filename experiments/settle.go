@@ -26,8 +26,12 @@ func (l load) String() string {
 // view asks the server what the queue holds.
 func (t *Trial) view(ctx context.Context, queue string) (load, error) {
 	if rabbit, ok := t.server.(*server.Rabbit); ok {
+		waiting, err := rabbit.QueuesUnder(ctx, queue+".delay.") // first: what is due meanwhile is ready then
+		if err != nil {
+			return load{}, err
+		}
 		q, err := rabbit.Queue(ctx, queue)
-		return load{ready: q.Ready, unacked: q.Unacked}, err
+		return load{ready: q.Ready, unacked: q.Unacked, delayed: waiting.Ready}, err
 	}
 	depth, err := t.client.Depth(ctx, queue)
 	if errors.Is(err, broker.ErrUnknownQueue) {
@@ -165,7 +169,7 @@ func (t *Trial) anyAlive() bool {
 // idle: nothing that this worker received is unsettled or running, and every
 // failure that is to be tried again has its next try published.
 func (f *tail) idle() bool {
-	ended := f.counts[ledger.Finished] + f.counts[ledger.Failed] + f.counts[ledger.Interrupted] + f.counts[ledger.Expired] +
+	ended := f.counts[ledger.Finished] + f.counts[ledger.Failed] + f.counts[ledger.Interrupted] + f.counts[ledger.Expired] + f.counts[ledger.Postponed] +
 		f.counts[ledger.Rejected] + f.counts[ledger.Requeued] + f.counts[ledger.StaleAck]
 	published := f.counts[ledger.Confirmed] + f.counts[ledger.Unsure] + f.counts[ledger.Refused]
 	return len(f.open) == 0 && f.running() <= 0 && f.counts[ledger.Accepted] <= ended && f.counts[ledger.Failed]-f.final <= published

@@ -20,6 +20,10 @@ type Job struct {
 	Args  []any
 	// Rate is tasks per second; 0: all at once.
 	Rate float64
+	// Batch is how many go to the broker in one call; 0: as many as it likes.
+	Batch int
+	// Countdown is how long after its publish each may run; 0: at once.
+	Countdown time.Duration
 }
 
 func (j Job) flags() []string {
@@ -30,6 +34,12 @@ func (j Job) flags() []string {
 	flags := []string{"--task", j.Name, "--args", string(args), "--count", strconv.Itoa(j.Count)}
 	if j.Rate > 0 {
 		flags = append(flags, "--rate", strconv.FormatFloat(j.Rate, 'f', -1, 64))
+	}
+	if j.Countdown > 0 {
+		flags = append(flags, "--countdown", j.Countdown.String())
+	}
+	if j.Batch > 0 {
+		flags = append(flags, "--batch", strconv.Itoa(j.Batch))
 	}
 	return flags
 }

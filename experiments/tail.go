@@ -18,19 +18,20 @@ const tailEvery = 2 * time.Millisecond
 
 // tail follows the ledger of a living process and keeps what trials wait for.
 type tail struct {
-	path   string
-	file   *os.File
-	rest   []byte
-	counts map[ledger.Event]int
-	open   map[string]int  // message id: deliveries received here and not over yet
-	seen   map[string]bool // messages that were received here
-	last   ledger.Line
-	final  int             // failures for good
-	points map[string]bool // checkpoints at which it is or was holding
+	path    string
+	file    *os.File
+	rest    []byte
+	counts  map[ledger.Event]int
+	open    map[string]int  // message id: deliveries received here and not over yet
+	seen    map[string]bool // messages that were received here
+	last    ledger.Line
+	final   int             // failures for good
+	failing map[string]bool // messages whose latest run failed, and a retry was to follow
+	points  map[string]bool // checkpoints at which it is or was holding
 }
 
 func newTail(path string) *tail {
-	return &tail{path: path, counts: map[ledger.Event]int{}, open: map[string]int{}, seen: map[string]bool{}, points: map[string]bool{}}
+	return &tail{path: path, counts: map[ledger.Event]int{}, open: map[string]int{}, seen: map[string]bool{}, points: map[string]bool{}, failing: map[string]bool{}}
 }
 
 // read takes in what was written since the last time.
@@ -73,12 +74,25 @@ func (f *tail) take(l ledger.Line) {
 		f.seen[l.Message] = true
 	case ledger.AckSent, ledger.StaleAck, ledger.AckUnsure, ledger.Requeued, ledger.Rejected, ledger.Dropped, ledger.GivenBack:
 		f.over(l.Message)
+	case ledger.Started:
+		delete(f.failing, l.Message)
 	case ledger.Failed:
-		if l.Final {
-			f.final++
-		}
+		f.failed(l)
 	case ledger.Holding:
 		f.points[l.Point] = true
+	}
+}
+
+// failed counts a failure. One whose retry is refused is failed twice, the
+// second time for good: it is one run all the same.
+func (f *tail) failed(l ledger.Line) {
+	if !l.Final {
+		f.failing[l.Message] = true
+		return
+	}
+	f.final++
+	if f.failing[l.Message] {
+		f.counts[ledger.Failed]--
 	}
 }
 

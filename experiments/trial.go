@@ -13,6 +13,7 @@ import (
 	"acklab/broker"
 	"acklab/internal/check"
 	"acklab/internal/ledger"
+	"acklab/internal/observe"
 	"acklab/internal/server"
 )
 
@@ -42,6 +43,9 @@ type Trial struct {
 	members  map[string]*member
 	order    []string // names of members, in the order of their start
 	slot     bool     // it holds one of the run's slots
+
+	watching  *observe.Watch // nil: Prometheus does not watch
+	unwatched error          // why, where it should
 }
 
 // execute carries out one trial and returns its judgement. An error means that
@@ -50,6 +54,12 @@ func (r *Runner) execute(ctx context.Context, job trialJob) (check.Result, error
 	t, err := r.prepare(job)
 	if err != nil {
 		return check.Result{}, err
+	}
+	if t.cell.Server.Own { // a trial that steps aside keeps its server: twenty nodes on two cores answer nobody
+		if err := take(ctx, r.private); err != nil {
+			return check.Result{}, err
+		}
+		defer func() { <-r.private }()
 	}
 	if err := t.acquire(ctx); err != nil {
 		return check.Result{}, err
@@ -71,6 +81,9 @@ func (r *Runner) execute(ctx context.Context, job trialJob) (check.Result, error
 	}
 	manifest, files, err := ledger.LoadTrial(t.dir)
 	if err != nil {
+		return check.Result{}, err
+	}
+	if err := t.saveObservation(job, manifest, files); err != nil {
 		return check.Result{}, err
 	}
 	return check.Judge(manifest, files), nil
@@ -129,11 +142,13 @@ func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 // makes the trial unsure.
 func (t *Trial) procedure(ctx context.Context, job trialJob) {
 	t.probe(ctx, "before")
+	t.watch(ctx, job)
 	t.do(ctx, job.steps)
 	if err := t.settle(ctx); err != nil {
 		t.note("settle", err)
 	}
 	t.probe(ctx, "after")
+	t.unwatch(ctx)
 	for _, name := range t.order {
 		if err := t.stop(ctx, name); err != nil {
 			t.note("stop "+name, err)
@@ -212,9 +227,15 @@ func (t *Trial) acquire(ctx context.Context) error {
 	if t.slot {
 		return nil
 	}
+	err := take(ctx, t.run.slots)
+	t.slot = err == nil
+	return err
+}
+
+// take waits for a place.
+func take(ctx context.Context, places chan<- struct{}) error {
 	select {
-	case t.run.slots <- struct{}{}:
-		t.slot = true
+	case places <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -31,7 +31,7 @@ func (f *processFlags) add(cmd *cobra.Command) {
 	f.addBroker(cmd)
 	cmd.Flags().StringVarP(&f.logLevel, "loglevel", "l", "info", "debug, info, warn or error")
 	cmd.Flags().StringVar(&f.metricsAddr, metrics.Flag[2:], "127.0.0.1:0", "address of /metrics; port 0 picks a free one, empty: none")
-	cmd.Flags().StringVar(&f.ledger, "ledger", "", "write what this process sees to this new file")
+	cmd.Flags().StringVar(&f.ledger, "ledger", "", "write what this process sees to this new file; a path that ends in / is a folder: a new file in it")
 	cmd.Flags().StringVar(&f.ledgerName, "ledger-name", "", "name of this process in its ledger")
 	cmd.Flags().MarkHidden("ledger-name")
 }
@@ -73,7 +73,7 @@ func (f *processFlags) open(ctx context.Context, role string) (*process, error) 
 			name = role
 		}
 		var err error
-		p.ledger, err = ledger.Create(f.ledger, map[string]string{"name": name, "role": role, "pid": fmt.Sprint(os.Getpid())})
+		p.ledger, err = ledger.Create(ledgerFile(f.ledger, name), map[string]string{"name": name, "role": role, "pid": fmt.Sprint(os.Getpid())})
 		if err != nil {
 			p.closeMetrics()
 			return nil, err

@@ -38,6 +38,9 @@ func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, h
 	if err != nil {
 		return err
 	}
+	if err := hands.retry.check(); err != nil {
+		return err
+	}
 	p, err := flags.open(ctx, "inprocess")
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 )
 
 func newList() *cobra.Command {
-	var asJSON, asMarkdown bool
+	var asJSON, asMarkdown, asSettings bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Show the catalogue: experiments, their claims, and what is not built yet",
@@ -22,6 +22,11 @@ func newList() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			if asMarkdown {
 				text, err := experiments.Reference()
+				fmt.Print(text)
+				return err
+			}
+			if asSettings {
+				text, err := experiments.SettingsPage()
 				fmt.Print(text)
 				return err
 			}
@@ -39,7 +44,8 @@ func newList() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	cmd.Flags().BoolVar(&asMarkdown, "markdown", false, "as docs/experiments.md: every cell with its prediction")
-	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
+	cmd.Flags().BoolVar(&asSettings, "settings", false, "as docs/settings.md: what to set so that nothing is lost")
+	cmd.MarkFlagsMutuallyExclusive("json", "markdown", "settings")
 	return cmd
 }
 

@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newRun(), newList(), newExplain(), newRecheck(), newSelftest(),
+		newRun(), newList(), newExplain(), newRecheck(), newCompare(), newReference(), newReadme(), newSelftest(),
 		newProducer(), newWorker(), newSend(), newInspect(), newDoctor(),
 		newInprocess(), newMinder(),
 	)

@@ -17,10 +17,11 @@ import (
 // loadFlags describe a load.
 type loadFlags struct {
 	task, args, kwargs, queue string
-	count                     int
+	count, batch              int
 	rate                      float64
 	size                      int
-	expires                   time.Duration
+	countdown, expires        time.Duration
+	eta                       string
 	priority                  int
 }
 
@@ -31,8 +32,11 @@ func (f *loadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kwargs, "kwargs", "{}", "named arguments as a JSON object")
 	cmd.Flags().IntVarP(&f.count, "count", "n", 1, "how many tasks")
 	cmd.Flags().Float64Var(&f.rate, "rate", 0, "tasks per second; 0: all at once")
+	cmd.Flags().IntVar(&f.batch, "batch", 0, "without a rate: messages handed to the broker in one call; 1: each is confirmed before the next; 0: 500")
 	cmd.Flags().IntVar(&f.size, "size", 0, "bytes of padding in each message")
-	cmd.Flags().DurationVar(&f.expires, "expires", 0, "drop tasks that have not begun after this time; 0: never")
+	cmd.Flags().DurationVar(&f.countdown, "countdown", 0, "each task may run so long after its publish; at most 720h (30 days)")
+	cmd.Flags().StringVar(&f.eta, "eta", "", "moment before which no task may run, as 2026-11-21T07:31:43+01:00 (RFC 3339)")
+	cmd.Flags().DurationVar(&f.expires, "expires", 0, "a task that has not begun so long after its publish is not run; 0: never")
 	cmd.Flags().IntVar(&f.priority, "priority", 0, "0 to 9, where the broker has priorities")
 }
 
@@ -47,13 +51,23 @@ func (f *loadFlags) load() (producer.Load, error) {
 	}
 	host, _ := os.Hostname()
 	opts := task.Options{Queue: f.queue, Priority: f.priority, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
-	if f.expires < 0 {
-		return producer.Load{}, fmt.Errorf("--expires %v is negative: use 0 for never", f.expires)
+	if opts.ETA, err = moment(f.eta); err != nil {
+		return producer.Load{}, fmt.Errorf("--eta: %w", err)
 	}
-	if f.expires > 0 {
-		opts.Expires = time.Now().Add(f.expires)
+	return producer.Load{Count: f.count, Rate: f.rate, Batch: f.batch, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size,
+		Countdown: f.countdown, ExpireAfter: f.expires}, nil
+}
+
+// moment reads a point in time; no text is no moment.
+func moment(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
-	return producer.Load{Count: f.count, Rate: f.rate, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size}, nil
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no moment: want date, time and zone, such as %s", text, time.Now().Add(time.Minute).Format(time.RFC3339))
+	}
+	return t.UTC(), nil
 }
 
 func newProducer() *cobra.Command {

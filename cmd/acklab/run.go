@@ -74,19 +74,24 @@ func runRun(parent context.Context, f *runFlags, what []string) error {
 	}
 	registry := prometheus.NewRegistry()
 	gauges := metrics.New(registry)
+	shownAt := ""
 	if f.metricsAddr != "" {
 		server, err := metrics.Serve(ctx, f.metricsAddr, registry)
 		if err != nil {
 			return err
 		}
 		defer server.Close()
+		shownAt = server.Addr()
+	}
+	if why := plan.Unobserved(); why != "" {
+		fmt.Fprintln(os.Stderr, why)
 	}
 	dir, err := makeRunDir(f.out, what)
 	if err != nil {
 		return err
 	}
 	run, err := experiments.Run(ctx, plan, experiments.Options{
-		Self: self, Dir: dir, Seed: f.seed, Parallel: f.parallel, Progress: newRunProgress(os.Stderr), Metrics: gauges,
+		Self: self, Dir: dir, Seed: f.seed, Parallel: f.parallel, Progress: newRunProgress(os.Stderr), Metrics: gauges, MetricsAddr: shownAt,
 	})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -28,6 +28,7 @@ type workerFlags struct {
 	crashTask   string
 	crashNth    int
 	pauseAt     string
+	retry       retryFlags
 }
 
 func (f *workerFlags) add(cmd *cobra.Command) {
@@ -35,10 +36,11 @@ func (f *workerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.multiplier, "prefetch-multiplier", 4, "times concurrency: deliveries per queue that may be here unsettled; 0: no limit")
 	cmd.Flags().BoolVar(&f.acksLate, "acks-late", false, "acknowledge after the task has run, not just before")
 	cmd.Flags().DurationVar(&f.grace, "grace", 10*time.Second, "how long a polite stop waits for running tasks")
-	cmd.Flags().StringVar(&f.crashAt, "crash-at", "", "kill this process with SIGKILL at a checkpoint: before-fetch, fetched, ack-sent, acked, started, mid, finished, late-ack-sent, late-acked")
+	cmd.Flags().StringVar(&f.crashAt, "crash-at", "", "kill this process with SIGKILL at a checkpoint: before-fetch, fetched, ack-sent, acked, started, mid, finished, failed, retry-sent, late-ack-sent, late-acked")
 	cmd.Flags().StringVar(&f.crashTask, "crash-task", "", "with --crash-at or --pause-at: the task id that is meant")
 	cmd.Flags().IntVar(&f.crashNth, "crash-nth", 1, "with --crash-at or --pause-at: the nth task that a slot accepts, when no id is given")
 	cmd.Flags().StringVar(&f.pauseAt, "pause-at", "", "hold still at a checkpoint until SIGUSR1")
+	f.retry.add(cmd)
 }
 
 func (f *workerFlags) trigger(at string) *worker.Trigger {
@@ -55,6 +57,7 @@ func (f *workerFlags) config(p *process) worker.Config {
 	cfg := worker.Config{
 		Registry: registry, Concurrency: f.concurrency, PrefetchMultiplier: f.multiplier, Ack: worker.Early, Grace: f.grace,
 		Order: broker.Order(f.order), Crash: f.trigger(f.crashAt), Pause: f.trigger(f.pauseAt), Resume: resumeSignal(),
+		Retry:  f.retry.change(),
 		Ledger: p.ledger, Metrics: p.metrics, Log: p.log,
 	}
 	if f.acksLate {
@@ -86,6 +89,9 @@ func runWorker(parent context.Context, flags *processFlags, own *workerFlags) (e
 	defer end()
 	sources, err := parseSources(own.queues)
 	if err != nil {
+		return err
+	}
+	if err := own.retry.check(); err != nil {
 		return err
 	}
 	p, err := flags.open(ctx, "worker")

@@ -129,17 +129,27 @@ func TestAWorkerDiesAtTheCheckpointItWasToldTo(t *testing.T) {
 				onEach(t, func(t *testing.T, url string) {
 					b, c := newBox(t), dial(t, url)
 					q := c.newQueue()
-					id := c.put(q, "sleep", 0.01)
+					name, arg := taskFor(point)
+					id := c.put(q, name, arg)
 					c.put(q, "noop")
-					diesAt(b, point, id, "worker", "-b", url, "-Q", q, "-c", "1", fmt.Sprintf("--acks-late=%t", ack == worker.Late))
+					diesAt(b, point, id, "worker", "-b", url, "-Q", q, "-c", "1", "--max-retries", "1", fmt.Sprintf("--acks-late=%t", ack == worker.Late))
 				})
 				t.Run("memory", func(t *testing.T) {
 					t.Parallel()
-					diesAt(newBox(t), point, "", "inprocess", "-n", "2", "-c", "1", "--task", "sleep", "--args", "[0.01]", fmt.Sprintf("--acks-late=%t", ack == worker.Late))
+					name, arg := taskFor(point)
+					diesAt(newBox(t), point, "", "inprocess", "-n", "2", "-c", "1", "--max-retries", "1", "--task", name, "--args", fmt.Sprintf("[%v]", arg), fmt.Sprintf("--acks-late=%t", ack == worker.Late))
 				})
 			})
 		}
 	}
+}
+
+// taskFor is a task that meets the checkpoint.
+func taskFor(point worker.Point) (name string, arg float64) {
+	if point == worker.Failed || point == worker.RetrySent {
+		return "fail_n_times", 1
+	}
+	return "sleep", 0.01
 }
 
 // diesAt runs a worker into the checkpoint of the task with the id, or of its

@@ -17,20 +17,34 @@ func FreezeProcess(p *minder.Process) Fault {
 }
 
 // FreezeServer is FreezeProcess for a server.
-func FreezeServer(s server.Server) Fault { return &freeze{name: s.Name(), process: s.Process} }
+//
+// A server that runs under strace cannot be frozen.
+func FreezeServer(s server.Server) Fault {
+	return &freeze{name: s.Name(), process: s.Process, traced: s.Traced()}
+}
 
 type freeze struct {
 	name    string
 	process func() *minder.Process
+	traced  bool
 	frozen  *minder.Process // what Heal has to thaw
 }
 
-func (f *freeze) Name() string     { return "freeze " + f.name }
-func (f *freeze) Available() error { return running(f.process()) }
+func (f *freeze) Name() string { return "freeze " + f.name }
+
+func (f *freeze) Available() error {
+	if f.traced {
+		return server.ErrTraced
+	}
+	return running(f.process())
+}
 
 func (f *freeze) Inject(ctx context.Context) (Evidence, error) {
 	p := f.process()
 	e, err := begin("freeze", p)
+	if err == nil && f.traced {
+		err = server.ErrTraced
+	}
 	if err != nil {
 		return e, err
 	}

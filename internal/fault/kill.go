@@ -45,12 +45,15 @@ func kill(ctx context.Context, p *minder.Process) (Evidence, error) {
 	if err := p.Kill(ctx); err != nil {
 		return e, err
 	}
-	x := p.Exit()
-	e.ended(x)
-	if x.Signal != syscall.SIGKILL {
-		return e, fmt.Errorf("%w: %s (pid %d) ended with %s, not by signal 9", ErrDidNotHappen, p.Name(), p.Pid(), x)
+	e.ended(p.Exit())
+	return e, killed(p)
+}
+
+func killed(p *minder.Process) error {
+	if x := p.Exit(); x.Signal != syscall.SIGKILL {
+		return fmt.Errorf("%w: %s (pid %d) ended with %s, not by signal 9", ErrDidNotHappen, p.Name(), p.Pid(), x)
 	}
-	return e, nil
+	return nil
 }
 
 func bootIfDown(ctx context.Context, s server.Server) error {

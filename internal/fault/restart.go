@@ -3,10 +3,8 @@ package fault
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
-	"acklab/internal/minder"
 	"acklab/internal/server"
 )
 
@@ -16,6 +14,8 @@ type Restart struct {
 	Polite bool
 	// Down is how long it stays down, from its end to its next start.
 	Down time.Duration
+	// While, if there is one, is called when it is down, before it boots.
+	While func() error
 }
 
 // RestartServer ends a server, leaves it down for a while, and boots it again on the
@@ -48,17 +48,12 @@ func (f *restart) Inject(ctx context.Context) (Evidence, error) {
 	if err := wait(ctx, f.how.Down); err != nil {
 		return e, fmt.Errorf("leave %s down for %v: %w", f.server.Name(), f.how.Down, err)
 	}
-	e.Detail["boot_ns"] = strconv.FormatInt(minder.Now(), 10)
-	if err := f.server.Boot(ctx); err != nil {
-		return e, err
+	if f.how.While != nil {
+		if err := f.how.While(); err != nil {
+			return e, fmt.Errorf("while %s is down: %w", f.server.Name(), err)
+		}
 	}
-	e.End = minder.Now()
-	e.Detail["ready_ns"] = strconv.FormatInt(e.End, 10)
-	e.Detail["new_pid"] = strconv.Itoa(f.server.Pid())
-	if f.server.Pid() == e.Pid {
-		return e, fmt.Errorf("%w: %s has the same pid %d as before", ErrDidNotHappen, f.server.Name(), e.Pid)
-	}
-	return e, running(f.server.Process())
+	return e, e.boot(ctx, f.server)
 }
 
 func (f *restart) end(ctx context.Context) (Evidence, error) {

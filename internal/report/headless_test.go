@@ -99,11 +99,11 @@ func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 }
 
 // ask evaluates a script in the page.
-func ask[T any](t *testing.T, b *browser, script string) T {
+func ask[T any](t *testing.T, b *browser, script string, opts ...chromedp.EvaluateOption) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, opts...))
 	if err != nil {
 		t.Fatalf("%s: %v", script, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ type indexPage struct {
 	Experiments   []experimentView
 	Host          []pair
 	TimelineNote  string
+	Data          []plotData // of all plots, in the order of the page
 }
 
 type tile struct {
@@ -31,8 +33,12 @@ type pair struct{ Key, Value string }
 
 type verdictView struct {
 	Verdict
-	Experiment, Anchor string
+	ID, Experiment, Anchor string
+	Cells                  []claimCellView
 }
+
+// claimCellView is a cell as one claim sees it, with where it stands.
+type claimCellView struct{ Claim, Anchor, Name, State, Tone string }
 
 func (v verdictView) Claim() string   { return v.Verdict.Claim }
 func (v verdictView) Because() string { return v.Verdict.Because }
@@ -43,6 +49,10 @@ type experimentView struct {
 	Prefetched                             string
 	Outcomes                               []tile
 	Cells                                  []cellView
+	Plots                                  []plotView
+	FirstPlot                              int // its place among the plots of the page
+	Unobserved                             []string
+	Boxes                                  []boxChart
 }
 
 type gridView struct {
@@ -79,6 +89,7 @@ type cellView struct {
 	TrialsText, Timeline                                             string
 	Columns                                                          []string
 	Trials                                                           []trialView
+	Claims                                                           []claimCellView
 }
 
 type countView struct {
@@ -90,6 +101,7 @@ type measureView struct{ Name, Label, Text, Median string }
 
 type trialView struct {
 	ID, Short, Timeline string
+	Ledger              string // its folder, where it has no page
 	Seed                int64
 	Values              []valueView
 	Why                 []string
@@ -100,7 +112,9 @@ type valueView struct {
 	Measure           bool
 }
 
-func newIndexPage(run Run) indexPage {
+// newIndexPage gathers the page of the run in the folder dir; with ledgers the
+// trials that have no page of their own lead to theirs.
+func newIndexPage(dir string, run Run, ledgers bool) indexPage {
 	p := indexPage{When: when(run), Servers: servers(run), Sentences: sentences(run), TimelineNote: timelineNote(run)}
 	n := map[string]int{}
 	for i := range run.Experiments {
@@ -108,13 +122,22 @@ func newIndexPage(run Run) indexPage {
 		anchors := map[*Cell]string{}
 		for j := range e.Cells {
 			n[e.Cells[j].Outcome]++
-			anchors[&e.Cells[j]] = fmt.Sprintf("c-%d-%d", i, j)
+			anchors[&e.Cells[j]] = cellAnchor(i, j)
 		}
-		v := newExperimentView(e, anchors)
+		v := newExperimentView(e, anchors, ledgers)
 		v.Anchor = fmt.Sprintf("e-%d", i)
+		v.Plots, v.Unobserved = observedCells(dir, e)
+		v.FirstPlot = len(p.Data)
+		p.Data = append(p.Data, plotsData(v.Plots)...)
 		p.Experiments = append(p.Experiments, v)
 		for _, verdict := range e.Verdicts {
-			p.Verdicts = append(p.Verdicts, verdictView{verdict, e.Name, v.Anchor})
+			vv := verdictView{Verdict: verdict, ID: claimAnchor(verdict.Claim), Experiment: e.Name, Anchor: v.Anchor}
+			for j := range e.Cells {
+				if c := &e.Cells[j]; c.Claims[verdict.Claim] != nil {
+					vv.Cells = append(vv.Cells, newClaimCellView(verdict.Claim, c, anchors[c]))
+				}
+			}
+			p.Verdicts = append(p.Verdicts, vv)
 		}
 	}
 	p.Tiles = tiles(n)
@@ -125,6 +148,69 @@ func newIndexPage(run Run) indexPage {
 		p.Host = append(p.Host, pair{k, fmt.Sprint(run.Host[k])})
 	}
 	return p
+}
+
+// cellAnchor is where cell j of experiment i stands on the run's page.
+func cellAnchor(i, j int) string { return fmt.Sprintf("c-%d-%d", i, j) }
+
+// newClaimCellView says what the cell's sure trials say of the claim.
+func newClaimCellView(claim string, c *Cell, anchor string) claimCellView {
+	v := claimCellView{Claim: claim, Anchor: anchor, Name: cellName(c)}
+	against := 0
+	trials := c.counted()
+	for _, t := range trials {
+		if len(check.WithinStated(c.Claims[claim], t.result())) > 0 {
+			against++
+		}
+	}
+	switch n := len(trials); {
+	case c.Outcome == NotRun:
+		v.State = "not run"
+	case n == 0 || c.Outcome == Unsure && n == len(c.Trials):
+		v.State = "undecided"
+	case against == 0:
+		v.State, v.Tone = "holds", "good"
+	case against == n:
+		v.State, v.Tone = "does not hold", "lost"
+	default:
+		v.State, v.Tone = fmt.Sprintf("%d of %d against it", against, n), "twice"
+	}
+	return v
+}
+
+// observedCells are a plot for each cell of which Prometheus saw a trial, and
+// a sentence for each reason why it saw none of some.
+func observedCells(dir string, e *Experiment) (plots []plotView, unobserved []string) {
+	why := map[string][]string{}
+	var order []string
+	for _, c := range e.cells() {
+		reason, seen := "", false
+		for _, t := range c.Trials {
+			o := loadObserved(dir, t.ID, 0)
+			if o == nil {
+				continue
+			}
+			if p, ok := o.chosen(); ok && o.Missing == "" {
+				p.Cell, p.Link = cellName(c), linkTo(t.Timeline)
+				if p.Link != "" {
+					p.Link += "#observed"
+				}
+				plots, seen = append(plots, p), true
+				break
+			}
+			reason = orElse(o.Missing, "no plot has two samples")
+		}
+		if !seen && reason != "" {
+			if why[reason] == nil {
+				order = append(order, reason)
+			}
+			why[reason] = append(why[reason], cellName(c))
+		}
+	}
+	for _, reason := range order {
+		unobserved = append(unobserved, fmt.Sprintf("Not observed, because %s: %s.", strings.TrimSuffix(reason, "."), strings.Join(why[reason], "; ")))
+	}
+	return plots, unobserved
 }
 
 func when(run Run) string { return run.Started.UTC().Format("2006-01-02 15:04 MST") }
@@ -144,19 +230,20 @@ func tiles(n map[string]int) []tile {
 	return ts
 }
 
-func newExperimentView(e *Experiment, anchors map[*Cell]string) experimentView {
+func newExperimentView(e *Experiment, anchors map[*Cell]string, ledgers bool) experimentView {
 	v := experimentView{Name: e.Name, Question: e.Question, Claims: strings.Join(e.Claims, ", "), Varied: varied(e)}
 	n := map[string]int{}
 	for i := range e.Cells {
 		c := &e.Cells[i]
 		n[c.Outcome]++
-		v.Cells = append(v.Cells, newCellView(c, anchors[c]))
+		v.Cells = append(v.Cells, newCellView(c, anchors[c], ledgers))
 	}
 	for _, t := range tiles(n) {
 		if t.N > 0 {
 			v.Outcomes = append(v.Outcomes, t)
 		}
 	}
+	v.Boxes = boxCharts(e, anchors)
 	if e.Name == Flagship {
 		v.Prefetched = prefetchedLine(e)
 		v.Grids = gridViews(e, anchors)
@@ -223,7 +310,7 @@ func newGridCellView(c gridCell, anchors map[*Cell]string) gridCellView {
 	return v
 }
 
-func newCellView(c *Cell, anchor string) cellView {
+func newCellView(c *Cell, anchor string, ledgers bool) cellView {
 	v := cellView{System: c.System, SettingText: setting(c.Setting), Anchor: anchor, Predicted: predictedText(c), Because: c.Because, Outcome: c.Outcome, Reason: c.Reason}
 	for _, k := range settingKeys(c.Setting) {
 		v.Keys = append(v.Keys, pair{k, c.Setting[k]})
@@ -246,7 +333,15 @@ func newCellView(c *Cell, anchor string) cellView {
 	names = slices.SortedFunc(slices.Values(names), func(a, b string) int { return position(check.Names, a) - position(check.Names, b) })
 	v.Columns = slices.Concat(names, measures)
 	for i, t := range c.Trials {
-		v.Trials = append(v.Trials, newTrialView(i, t, names, measures))
+		tv := newTrialView(i, t, names, measures)
+		if ledgers && t.Timeline == "" && filepath.IsLocal(t.ID) {
+			tv.Ledger = linkTo("ledger/" + t.ID + "/")
+		}
+		v.Trials = append(v.Trials, tv)
+	}
+	for _, claim := range slices.SortedFunc(maps.Keys(c.Claims), byClaim) {
+		cv := newClaimCellView(claim, c, claimAnchor(claim))
+		v.Claims = append(v.Claims, cv)
 	}
 	if len(v.Trials) > 0 {
 		v.Timeline = v.Trials[0].Timeline

@@ -29,6 +29,7 @@ type lane struct {
 	Ended      string // how: "exit 0", "SIGKILL", "still there"
 	Killed     bool
 	KillTitle  string
+	Last       int // the number of its ledger's last line, from 1; 0: it has none
 	Bars       []bar
 	Marks      []mark
 	Rows       int
@@ -46,6 +47,7 @@ type bar struct {
 	Open          bool // it ends because the process died
 	Again         bool // not the task's first delivery
 	Lines         []string
+	Refs          []int // the numbers of those lines in the ledger, from 1
 }
 
 // mark is one moment of a lane: a publish, a probe, the census.
@@ -53,6 +55,7 @@ type mark struct {
 	At    float64
 	Kind  string // attempted, confirmed, refused, unsure, probe, census, lost, note
 	Title string
+	Ref   int // its line in the ledger
 }
 
 // shade is a fault from its injection to its healing.
@@ -60,6 +63,8 @@ type shade struct {
 	Fault    string
 	From, To float64
 	Title    string
+	Lane     int // whose ledger says it
+	Ref      int // its line there
 }
 
 // fileOf is the ledger of the process, if it is there.
@@ -94,9 +99,12 @@ func newChart(t ledger.Trial, files map[string]ledger.File, fates []check.Fate) 
 		}
 	}
 	d := draw{zero: zero, end: seconds(last - zero), classes: classes, drawn: drawn, received: map[string]int{}}
-	for _, p := range t.Processes {
+	for i, p := range t.Processes {
 		f, _ := fileOf(files, p)
 		l, shades := d.lane(p, f.Lines)
+		for j := range shades {
+			shades[j].Lane = i
+		}
 		c.Lanes = append(c.Lanes, l)
 		c.Faults = append(c.Faults, shades...)
 	}
@@ -153,6 +161,7 @@ func (d *draw) lane(p ledger.Process, lines []ledger.Line) (lane, []shade) {
 			l.KillTitle += " at checkpoint " + lines[n-1].Point
 		}
 	}
+	l.Last = len(lines)
 	shades := d.fill(&l, lines)
 	l.pack()
 	return l, shades
@@ -182,11 +191,12 @@ func (d *draw) fill(l *lane, lines []ledger.Line) []shade {
 		}
 	}
 	var faults []shade
-	for _, line := range lines {
+	for i, line := range lines {
+		ref := i + 1
 		at := d.at(line.Mono)
 		title := fmt.Sprintf("%s  %s", clock(at), lineText(line))
 		if b := open[line.Message]; b != nil && line.Message != "" {
-			b.Lines = append(b.Lines, title)
+			b.Lines, b.Refs = append(b.Lines, title), append(b.Refs, ref)
 		}
 		switch line.Event {
 		case ledger.Received:
@@ -195,7 +205,7 @@ func (d *draw) fill(l *lane, lines []ledger.Line) []shade {
 			}
 			shut(line.Message, line.Mono)
 			d.received[line.Task]++
-			open[line.Message] = &bar{Task: line.Task, Message: line.Message, Class: d.classes[line.Task], From: at, Again: d.received[line.Task] > 1, Lines: []string{title}}
+			open[line.Message] = &bar{Task: line.Task, Message: line.Message, Class: d.classes[line.Task], From: at, Again: d.received[line.Task] > 1, Lines: []string{title}, Refs: []int{ref}}
 		case ledger.Started:
 			if b := open[line.Message]; b != nil {
 				b.Runs = append(b.Runs, [2]float64{at, -1})
@@ -218,16 +228,16 @@ func (d *draw) fill(l *lane, lines []ledger.Line) []shade {
 			shut(line.Message, line.Mono)
 		case ledger.Attempted, ledger.Confirmed, ledger.Refused, ledger.Unsure:
 			if d.drawn[line.Task] {
-				l.Marks = append(l.Marks, mark{at, string(line.Event), title})
+				l.Marks = append(l.Marks, mark{at, string(line.Event), title, ref})
 			}
 		case ledger.ProbeOK, ledger.ProbeFailed:
-			l.Marks = append(l.Marks, mark{at, "probe", title})
+			l.Marks = append(l.Marks, mark{at, "probe", title, ref})
 		case ledger.CensusOpened, ledger.CensusClosed:
-			l.Marks = append(l.Marks, mark{at, "census", title})
+			l.Marks = append(l.Marks, mark{at, "census", title, ref})
 		case ledger.Lost, ledger.Connected, ledger.Draining, ledger.Holding:
-			l.Marks = append(l.Marks, mark{at, "note", title})
+			l.Marks = append(l.Marks, mark{at, "note", title, ref})
 		case ledger.FaultInjected:
-			faults = append(faults, shade{line.Fault, at, at, title}) // a kill is a moment; what lasts is healed later
+			faults = append(faults, shade{Fault: line.Fault, From: at, To: at, Title: title, Ref: ref}) // a kill is a moment; what lasts is healed later
 		case ledger.FaultHealed:
 			for i := range faults {
 				if faults[i].Fault == line.Fault && faults[i].To == faults[i].From {

@@ -9,8 +9,8 @@ import (
 	"acklab/internal/check"
 )
 
-// markdown is report.md.
-func markdown(run Run) string {
+// markdown is report.md; files says what lies beside it.
+func markdown(run Run, files func(*strings.Builder)) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Run of %s\n\n", when(run))
 	for _, s := range sentences(run) {
@@ -22,7 +22,7 @@ func markdown(run Run) string {
 		markExperiment(&b, &run.Experiments[i])
 	}
 	markHost(&b, run)
-	markFiles(&b)
+	files(&b)
 	return b.String()
 }
 
@@ -33,10 +33,36 @@ func markVerdicts(b *strings.Builder, run Run) {
 			rows = append(rows, []string{v.Claim, "**" + v.Verdict + "**", v.Because, e.Name})
 		}
 	}
-	if len(rows) > 0 {
-		b.WriteString("## Verdicts\n\n")
-		markTable(b, []string{"claim", "verdict", "because", "experiment"}, rows)
+	if len(rows) == 0 {
+		return
 	}
+	b.WriteString("## Verdicts\n\n| claim | verdict | because | experiment |\n|---|---|---|---|\n")
+	for _, r := range rows {
+		fmt.Fprintf(b, "| <a id=%q></a>%s | %s | %s | [%s](#%s) |\n", claimAnchor(r[0]), markEscape(r[0]), markEscape(r[1]), markEscape(r[2]), markEscape(r[3]), headingAnchor(r[3]))
+	}
+	b.WriteByte('\n')
+}
+
+// claimAnchor is where a claim's verdict stands, in report.md and index.html.
+func claimAnchor(claim string) string { return "claim-" + anchorText(claim) }
+
+// headingAnchor is the anchor that a heading of a Markdown page gets.
+func headingAnchor(heading string) string { return anchorText(heading) }
+
+// anchorText is the text in lower case, with nothing in it but letters, digits
+// and dashes.
+func anchorText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
+			return r
+		case r == ' ':
+			return '-'
+		}
+		return -1
+	}, s)
 }
 
 func markExperiment(b *strings.Builder, e *Experiment) {
@@ -195,6 +221,14 @@ func markFiles(b *strings.Builder) {
 - ` + "`index.html`" + `: this report as a page, with a timeline of trials in ` + "`trials/`" + `
 - ` + "`ledger/`" + `: what every process saw, one folder a trial; ` + "`acklab recheck`" + ` judges it again, ` + "`acklab explain`" + ` tells the life of one task
 - ` + "`logs/`" + `: what servers and processes printed
+`)
+}
+
+func markReferenceFiles(b *strings.Builder) {
+	b.WriteString(`## Files
+
+- ` + "`report.json`" + `: all numbers of this page, for programs: the form of every run, with the trials of a cell in columns
+- The ledgers are not kept here. ` + "`acklab compare latest reference`" + ` says what a run of yours has that differs.
 `)
 }
 

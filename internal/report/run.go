@@ -71,7 +71,7 @@ type Cell struct {
 	Claims    map[string]check.Bounds `json:"claims,omitempty"`  // what each claim predicts, beside ours
 	Outcome   string                  `json:"outcome"`
 	Reason    string                  `json:"reason,omitempty"` // why it is a surprise, unsure or not run
-	Trials    []Trial                 `json:"trials"`
+	Trials    Trials                  `json:"trials"`
 	// Missing: the cell was not run because a tool is missing on this machine.
 	Missing bool `json:"missing,omitempty"`
 	// Control is the trial of the same cell without its fault; empty: none.
@@ -100,12 +100,18 @@ func Load(dir string) (Run, error) {
 	case err != nil:
 		return Run{}, fmt.Errorf("read the run %s: %w", dir, err)
 	}
+	return Parse(raw, path)
+}
+
+// Parse reads the content of a report.json; name is what errors call it. An
+// error says that it is no report, or one of another schema.
+func Parse(raw []byte, name string) (Run, error) {
 	var run Run
 	if err := json.Unmarshal(raw, &run); err != nil {
-		return Run{}, fmt.Errorf("read %s: not a report: %w", path, err)
+		return Run{}, fmt.Errorf("read %s: not a report: %w", name, err)
 	}
 	if run.Schema != Schema {
-		return Run{}, fmt.Errorf("read %s: schema %d, this program reads schema %d", path, run.Schema, Schema)
+		return Run{}, fmt.Errorf("read %s: schema %d, this program reads schema %d", name, run.Schema, Schema)
 	}
 	return run, nil
 }

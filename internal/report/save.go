@@ -25,7 +25,8 @@ const oddTimelines = 4
 type Ledgers func(trialID string) (ledger.Trial, map[string]ledger.File, error)
 
 // Save writes the run into the folder dir: report.json, report.md, index.html
-// and a timeline page for some trials of each cell. report.json comes first,
+// and a timeline page for some trials of each cell. Where dir has observations
+// of trials (see package observe) the pages draw them. report.json comes first,
 // and each file replaces an older one whole. A trial whose ledgers cannot be
 // read has a page that says so. With nil ledgers there are no timelines.
 func Save(dir string, run Run, ledgers Ledgers) error {
@@ -40,10 +41,10 @@ func Save(dir string, run Run, ledgers Ledgers) error {
 	if err := write(filepath.Join(dir, "report.json"), append(raw, '\n')); err != nil {
 		return err
 	}
-	if err := write(filepath.Join(dir, "report.md"), []byte(markdown(run))); err != nil {
+	if err := write(filepath.Join(dir, "report.md"), []byte(markdown(run, markFiles))); err != nil {
 		return err
 	}
-	if err := render(filepath.Join(dir, "index.html"), newIndexPage(run).write); err != nil {
+	if err := render(filepath.Join(dir, "index.html"), newIndexPage(dir, run, ledgers != nil).write); err != nil {
 		return err
 	}
 	return saveTimelines(dir, run, ledgers)
@@ -166,7 +167,9 @@ func saveTimelines(dir string, run Run, ledgers Ledgers) error {
 					continue
 				}
 				named[filepath.Base(t.Timeline)] = true
-				if err := render(filepath.Join(dir, t.Timeline), loadTrialPage(e.Name, c, t, ledgers).write); err != nil {
+				page := loadTrialPage(dir, e.Name, c, t, ledgers)
+				page.Anchor = cellAnchor(i, j)
+				if err := render(filepath.Join(dir, t.Timeline), page.write); err != nil {
 					return err
 				}
 			}
@@ -186,7 +189,7 @@ func saveTimelines(dir string, run Run, ledgers Ledgers) error {
 	return nil
 }
 
-func loadTrialPage(experiment string, c *Cell, t Trial, ledgers Ledgers) trialPage {
+func loadTrialPage(dir, experiment string, c *Cell, t Trial, ledgers Ledgers) trialPage {
 	manifest, files, err := ledgers(t.ID)
 	if err != nil {
 		return trialPage{
@@ -194,7 +197,11 @@ func loadTrialPage(experiment string, c *Cell, t Trial, ledgers Ledgers) trialPa
 			Setting: setting(c.Setting), Cell: c, Broken: err.Error(),
 		}
 	}
-	return newTrialPage(manifest, files, c)
+	p := newTrialPage(manifest, files, c)
+	if p.Observed = loadObserved(dir, t.ID, firstMono(manifest, files)); p.Observed != nil {
+		p.Data = plotsData(p.Observed.Plots)
+	}
+	return p
 }
 
 // LedgersIn reads the ledgers of trials where a run keeps them: one folder a

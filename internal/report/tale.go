@@ -140,6 +140,8 @@ func (s *story) handlerWords(e entry, later []entry) string {
 		return "was about to park it in the dead letters" + because(e.Reason)
 	case ledger.Rejected:
 		return "parked it in the dead letters" + because(e.Reason)
+	case ledger.Postponed:
+		return fmt.Sprintf("did not run it: it came before its time, and %s holds another message of it for then", s.broker)
 	case ledger.Expired:
 		return "did not run it: its time had passed"
 	case ledger.Revoked:

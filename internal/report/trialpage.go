@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,7 +38,10 @@ type trialPage struct {
 	Fates   []fateRow
 	MoreFates,
 	TotalFates int
-	Files []fileView
+	Files    []fileView
+	Observed *observed // nil: nobody asked for it
+	Data     []plotData
+	Anchor   string // of its cell on the run's page
 }
 
 type fateRow struct {
@@ -50,11 +54,26 @@ type fateRow struct {
 
 type fileView struct {
 	Name, Ended, Damage string
+	Link                string // the ledger itself, relative to the page
 	Lines               []lineView
-	Total               int
+	First, Total        int // how many lines from the first on are there; and all
 }
 
-type lineView struct{ Clock, Event, Text, Task string }
+// lineView is one line of a ledger: Number from 1, and the place of the
+// drawing that it is part of.
+type lineView struct {
+	Number                       int
+	ID, Clock, Event, Text, Task string
+	Back                         string
+}
+
+// lineID is the anchor of a ledger's line: the process by its place in the
+// trial, the line by its number.
+func lineID(process, line int) string { return fmt.Sprintf("l-%d-%d", process, line) }
+
+// drawnID is the anchor of what is drawn for a line: a delivery, a mark, a
+// fault.
+func drawnID(process, line int) string { return fmt.Sprintf("d-%d-%d", process, line) }
 
 // svgChart is the drawing with every place computed.
 type svgChart struct {
@@ -74,6 +93,7 @@ type svgLane struct {
 	Killed         bool
 	KillX          float64
 	KillTitle      string
+	KillHref       string // the victim's last line
 	Bars           []svgBar
 	Marks          []svgMark
 	Hidden         int // rows that did not fit
@@ -88,6 +108,7 @@ type svgBar struct {
 	Open       bool
 	Runs       []svgRect
 	Title      string
+	ID, Href   string // its own anchor; its first line
 }
 
 type svgRect struct {
@@ -95,11 +116,13 @@ type svgRect struct {
 	Moment     bool // a fault that was injected and not healed: a kill
 	Title      string
 	Label      string
+	ID, Href   string
 }
 
 type svgMark struct {
 	X, Y        float64
 	Kind, Title string
+	ID, Href    string
 }
 
 type svgCut struct {
@@ -124,21 +147,54 @@ func newTrialPage(t ledger.Trial, files map[string]ledger.File, cell *Cell) tria
 	}
 	p.MoreFates = len(fates) - len(p.Fates)
 	zero := firstMono(t, files)
-	for _, proc := range t.Processes {
+	back := c.places()
+	for i, proc := range t.Processes {
 		f, ok := fileOf(files, proc)
-		v := fileView{Name: proc.Name, Ended: ended(proc), Damage: f.Damage, Total: len(f.Lines)}
+		v := fileView{Name: proc.Name, Ended: ended(proc), Damage: f.Damage, First: min(len(f.Lines), pageLines), Total: len(f.Lines)}
+		if ok && filepath.IsLocal(t.ID) && filepath.IsLocal(proc.File) {
+			v.Link = linkTo("../ledger/" + t.ID + "/" + proc.File)
+		}
 		switch {
 		case !ok:
 			v.Damage = "there is no ledger"
 		case f.Torn:
 			v.Damage = strings.TrimPrefix(v.Damage+"; the last line is torn", "; ")
 		}
-		for _, l := range f.Lines[:min(len(f.Lines), pageLines)] {
-			v.Lines = append(v.Lines, lineView{clock(max(0, seconds(l.Mono-zero))), string(l.Event), strings.TrimPrefix(lineText(l), string(l.Event)+" "), l.Task})
+		for n, l := range f.Lines {
+			id := lineID(i, n+1)
+			if n >= pageLines && back[id] == "" {
+				continue
+			}
+			v.Lines = append(v.Lines, lineView{n + 1, id, clock(max(0, seconds(l.Mono-zero))), string(l.Event), strings.TrimPrefix(lineText(l), string(l.Event)+" "), l.Task, back[id]})
 		}
 		p.Files = append(p.Files, v)
 	}
 	return p
+}
+
+// places says where each line is drawn: the anchor of the drawing by that of
+// the line.
+func (c chart) places() map[string]string {
+	back := map[string]string{}
+	for i, l := range c.Lanes {
+		for _, m := range l.Marks {
+			back[lineID(i, m.Ref)] = drawnID(i, m.Ref)
+		}
+		for _, b := range l.Bars {
+			for _, ref := range b.Refs {
+				if b.Row < pageRows {
+					back[lineID(i, ref)] = drawnID(i, b.Refs[0])
+				}
+			}
+		}
+		if l.Killed && l.Last > 0 && back[lineID(i, l.Last)] == "" {
+			back[lineID(i, l.Last)] = "timeline"
+		}
+	}
+	for _, f := range c.Faults {
+		back[lineID(f.Lane, f.Ref)] = drawnID(f.Lane, f.Ref)
+	}
+	return back
 }
 
 func b2i(b bool) int {
@@ -186,8 +242,8 @@ func (c chart) place() svgChart {
 	a := newAxis(c.Times, chartLeft, chartRight)
 	s := svgChart{Width: chartWidth, Left: chartLeft, Right: chartRight, Top: chartTop, Ticks: a.ticks()}
 	y := chartTop + 8
-	for _, l := range c.Lanes {
-		sl := placeLane(l, a, y)
+	for i, l := range c.Lanes {
+		sl := placeLane(i, l, a, y)
 		s.Lanes = append(s.Lanes, sl)
 		y += sl.H + 10
 	}
@@ -199,18 +255,21 @@ func (c chart) place() svgChart {
 	}
 	for _, f := range c.Faults {
 		x0, x1 := a.x(f.From), a.x(f.To)
-		s.Shades = append(s.Shades, svgRect{X: x0, Y: s.Top, W: max(2, x1-x0), H: s.Bottom - s.Top, Title: f.Title, Label: f.Fault, Moment: f.From == f.To})
+		s.Shades = append(s.Shades, svgRect{X: x0, Y: s.Top, W: max(2, x1-x0), H: s.Bottom - s.Top, Title: f.Title, Label: f.Fault, Moment: f.From == f.To, ID: drawnID(f.Lane, f.Ref), Href: "#" + lineID(f.Lane, f.Ref)})
 	}
 	return s
 }
 
-func placeLane(l lane, a axis, y float64) svgLane {
+func placeLane(process int, l lane, a axis, y float64) svgLane {
 	rows := min(l.Rows, pageRows)
 	pitch := 12.0
 	if rows > 12 {
 		pitch = 7
 	}
 	s := svgLane{Name: l.Name, Ended: l.Ended, Y: y, X0: a.x(l.Start), X1: a.x(l.End), Killed: l.Killed, KillX: a.x(l.End), KillTitle: l.KillTitle}
+	if l.Killed && l.Last > 0 {
+		s.KillHref = "#" + lineID(process, l.Last)
+	}
 	body := max(float64(rows)*pitch, 22)
 	s.H = body + 10
 	s.Mid = y + s.H/2
@@ -223,7 +282,8 @@ func placeLane(l lane, a axis, y float64) svgLane {
 		}
 		by := top + float64(b.Row)*pitch
 		sb := svgBar{X: a.x(b.From), Y: by, H: pitch - 2, Task: b.Task, Class: string(b.Class), Again: b.Again, Open: b.Open,
-			Title: "task " + b.Task + " (" + string(b.Class) + ")\n" + strings.Join(b.Lines, "\n")}
+			Title: "task " + b.Task + " (" + string(b.Class) + ")\n" + strings.Join(b.Lines, "\n"),
+			ID:    drawnID(process, b.Refs[0]), Href: "#" + lineID(process, b.Refs[0])}
 		sb.W = max(3, a.x(b.To)-sb.X)
 		for _, r := range b.Runs {
 			x := a.x(r[0])
@@ -232,7 +292,7 @@ func placeLane(l lane, a axis, y float64) svgLane {
 		s.Bars = append(s.Bars, sb)
 	}
 	for _, m := range l.Marks {
-		s.Marks = append(s.Marks, svgMark{a.x(m.At), s.Mid, m.Kind, m.Title})
+		s.Marks = append(s.Marks, svgMark{a.x(m.At), s.Mid, m.Kind, m.Title, drawnID(process, m.Ref), "#" + lineID(process, m.Ref)})
 	}
 	return s
 }

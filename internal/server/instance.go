@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,9 @@ type instance struct {
 	spec  func() minder.Spec                                 // how to start it
 	try   func(ctx context.Context, p *minder.Process) error // nil when it serves clients
 	pause time.Duration                                      // between two tries
+
+	tracing *tracing // nil: nobody traces it
+	notData []string // files and folders that a power cut leaves as they are, beside logs
 
 	lifecycle sync.Mutex // one Boot or Close at a time
 	mu        sync.Mutex
@@ -87,6 +91,9 @@ func (i *instance) Stop(ctx context.Context) error {
 func (i *instance) Freeze(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	if i.tracing != nil {
+		return i.failed("freeze", ErrTraced)
+	}
 	return i.failed("freeze", notRunning(i.Process().Freeze(ctx)))
 }
 
@@ -109,14 +116,26 @@ func (i *instance) Boot(ctx context.Context) error {
 	if p := i.Process(); p != nil && p.Alive() {
 		return i.failed("boot", ErrRunning)
 	}
-	p, err := i.m.Run(i.spec())
+	spec := i.spec()
+	if i.tracing != nil {
+		argv, err := i.tracing.begin(ctx, i.dir, slices.Concat(i.logs, i.notData), spec.Argv)
+		if err != nil {
+			return i.failed("boot", err)
+		}
+		spec.Argv = argv
+	}
+	p, err := i.m.Run(spec)
 	if err != nil {
 		return i.failed("boot", err)
 	}
 	i.mu.Lock()
 	i.proc = p
 	i.mu.Unlock()
-	if err := i.awaitReady(ctx, p); err != nil {
+	err = i.awaitReady(ctx, p)
+	if err == nil && i.tracing != nil {
+		err = i.tracing.watch(p)
+	}
+	if err != nil {
 		if killErr := p.Kill(context.WithoutCancel(ctx)); killErr != nil {
 			err = errors.Join(err, killErr)
 		}
@@ -140,7 +159,12 @@ func (i *instance) Close(ctx context.Context) error {
 		}
 	}
 	i.closed = true
-	return i.failed("close", i.m.Remove(i.dir))
+	err := i.m.Remove(i.dir)
+	if i.tracing != nil {
+		i.tracing.close()
+		err = errors.Join(err, i.m.Remove(i.tracing.dir))
+	}
+	return i.failed("close", err)
 }
 
 // awaitReady tries until the server serves clients.
@@ -202,7 +226,7 @@ func portTaken(err error) bool {
 	if !errors.As(err, &early) {
 		return false
 	}
-	for _, sign := range []string{"Address already in use", "eaddrinuse", "address_in_use"} {
+	for _, sign := range []string{"ddress already in use", "eaddrinuse", "address_in_use"} {
 		if strings.Contains(early.logs, sign) {
 			return true
 		}

@@ -31,6 +31,9 @@ type RabbitOptions struct {
 	// Conf are further lines of rabbitmq.conf, as in "consumer_timeout = 5000"; they
 	// win over those the node has anyway.
 	Conf []string
+	// Trace runs the node under strace, so that CutPower can be done to it. It is
+	// slower then, and cannot be frozen.
+	Trace bool
 
 	pick func() (int, error) // of a port; nil: freePorts
 }
@@ -104,7 +107,12 @@ func newRabbit(m *minder.Minder, binary Binary, otp erlang, code fastPath, o Rab
 	r.instance = &instance{
 		m: m, name: "rabbitmq", dir: dir, logs: []string{r.logName(), "rabbitmq.out"}, pause: 20 * time.Millisecond,
 		spec: func() minder.Spec { return spec },
-		try:  r.try,
+		try:  r.try, notData: []string{"log", "erl_crash.dump"},
+	}
+	if o.Trace {
+		if r.tracing, err = newTracing(m); err != nil {
+			return nil, err
+		}
 	}
 	return r, r.writeConfig(o)
 }

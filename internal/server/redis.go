@@ -21,8 +21,10 @@ import (
 type Persistence string
 
 // The persistence modes. A process that is killed loses nothing that it had given
-// to write(2), so the three append-only modes differ only in speed and in what a
-// power cut would take.
+// to write(2); what a power cut takes besides is what it had not synced (CutPower).
+// With AOFEverySec Redis holds back writes in its own memory while a sync takes long,
+// for up to two seconds, so on a slow disk even a SIGKILL can take some (31 of 4934
+// measured on a busy machine).
 const (
 	None        Persistence = "none"         // nothing
 	RDB         Persistence = "rdb"          // snapshots at redis.conf's own save points
@@ -30,11 +32,15 @@ const (
 	AOFEverySec Persistence = "aof-everysec" // append-only file, synced once a second
 	AOFAlways   Persistence = "aof-always"   // append-only file, synced before each reply
 	RDBAndAOF   Persistence = "rdb+aof"      // RDB and AOFEverySec
+	RDB1s       Persistence = "rdb-1s"       // a snapshot within a second or two of every change
 )
 
 // savePoints are the defaults of Redis 7: after an hour with 1 change, 5 minutes
 // with 100, a minute with 10000 (redis.conf, "save").
 const savePoints = "3600 1 300 100 60 10000"
+
+// everySecond saves after a second with 1 change.
+const everySecond = "1 1"
 
 func (p Persistence) args() ([]string, error) {
 	switch p {
@@ -42,6 +48,8 @@ func (p Persistence) args() ([]string, error) {
 		return []string{"--save", "", "--appendonly", "no"}, nil
 	case RDB:
 		return []string{"--save", savePoints, "--appendonly", "no"}, nil
+	case RDB1s:
+		return []string{"--save", everySecond, "--appendonly", "no"}, nil
 	case AOFNo, AOFEverySec, AOFAlways:
 		return []string{"--save", "", "--appendonly", "yes", "--appendfsync", strings.TrimPrefix(string(p), "aof-")}, nil
 	case RDBAndAOF:
@@ -59,6 +67,9 @@ type RedisOptions struct {
 	// Args are further words of the command line, as in "--maxmemory", "3mb"; they
 	// win over those of Persistence.
 	Args []string
+	// Trace runs the server under strace, so that CutPower can be done to it. It is
+	// slower then, and cannot be frozen.
+	Trace bool
 
 	pick func() (int, error) // of a port; nil: freePorts
 }
@@ -123,7 +134,10 @@ func newRedis(m *minder.Minder, binary Binary, o RedisOptions, persist []string)
 		},
 		try: r.try,
 	}
-	return r, nil
+	if o.Trace {
+		r.tracing, err = newTracing(m)
+	}
+	return r, err
 }
 
 // Version implements Server.

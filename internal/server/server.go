@@ -12,6 +12,7 @@ import (
 	"errors"
 
 	"acklab/internal/minder"
+	"acklab/internal/server/disk"
 )
 
 var (
@@ -54,7 +55,8 @@ type Server interface {
 
 	// Settle has the server write out what clients have declared so far, so that a kill
 	// finds queues as they are in use, not as they are at their birth. Call it
-	// between the declaration and the fault.
+	// between the declaration and the fault. Where CutPower is to follow, all that was
+	// written up to here counts as written back by the kernel since.
 	Settle(ctx context.Context) error
 	// Kill sends SIGKILL to the process group and returns when the process was
 	// reaped. ErrNotRunning: it had ended by itself.
@@ -67,7 +69,7 @@ type Server interface {
 	// ready is killed again.
 	Boot(ctx context.Context) error
 	// Freeze stops the process (SIGSTOP) and returns when all its threads stand.
-	// Connections stay open. ErrNotRunning: it has ended.
+	// Connections stay open. ErrNotRunning: it has ended. ErrTraced: it is traced.
 	Freeze(ctx context.Context) error
 	// Thaw undoes Freeze.
 	Thaw(ctx context.Context) error
@@ -75,6 +77,14 @@ type Server interface {
 	// returns how many those were. RabbitMQ tells the clients the reason, Redis has
 	// no way to.
 	CloseConnections(ctx context.Context, reason string) (int, error)
+	// Traced reports whether the server runs under strace, as CutPower needs.
+	Traced() bool
+	// CutPower ends the server as a power cut does: SIGKILL, and then every file in its
+	// folder is cut back to what had been synced (see package disk for the model); log
+	// files stay. Boot starts it on that. ErrNotTraced: it was started without Trace.
+	// ErrNotRunning as for Kill. disk.ErrUnknown: what a disk would hold cannot be
+	// told; then the server is down, and its folder is as a SIGKILL leaves it.
+	CutPower(ctx context.Context) (disk.Outcome, error)
 	// Close kills the server and removes its folder. Closing twice is no error.
 	Close(ctx context.Context) error
 }

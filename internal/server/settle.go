@@ -10,8 +10,22 @@ import "context"
 // written out, which happens by itself within seconds.
 func (r *Rabbit) Settle(ctx context.Context) error {
 	_, err := r.Eval(ctx, "catch disk_log:sync(latest_log), [dets:sync(Table) || Table <- dets:all()]")
+	if err == nil {
+		r.grown()
+	}
 	return err
 }
 
 // Settle implements Server. Redis declares nothing.
-func (r *Redis) Settle(context.Context) error { return nil }
+func (r *Redis) Settle(context.Context) error {
+	r.grown()
+	return nil
+}
+
+// grown makes a traced server's folder one that has been in use for a while: the
+// kernel writes back by itself what is older than half a minute.
+func (i *instance) grown() {
+	if i.tracing != nil {
+		i.tracing.age()
+	}
+}

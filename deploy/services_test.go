@@ -1,0 +1,211 @@
+package deploy_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"acklab/internal/ledger"
+	"acklab/internal/minder"
+	"acklab/internal/server"
+	"acklab/internal/server/servertest"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// The processes of docker-compose.yml are started here, without containers:
+// with the commands and the environment of the file, on private servers. Only
+// addresses, the ledger's folder and the length of the load are other ones.
+
+const shortLoad = 20
+
+func TestTheProcessesOfRedisWork(t *testing.T) {
+	t.Parallel()
+	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFEverySec})
+	processesWork(t, "redis", r.Addr(), nil)
+}
+
+func TestTheProcessesOfRabbitMQWork(t *testing.T) {
+	t.Parallel()
+	r := servertest.Rabbit(t, server.RabbitOptions{})
+	processesWork(t, "rabbitmq", r.Addr(), url.UserPassword("guest", "guest"))
+}
+
+// processesWork starts the workers of a broker in the file, then its producer,
+// and waits until the workers have finished what it published.
+func processesWork(t *testing.T, broker, addr string, login *url.Userinfo) {
+	project, err := loadCompose(t, readDeployment(t).compose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := acklab()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := servertest.Minder(t)
+	var workers []*started
+	for _, n := range []string{"1", "2"} {
+		w := start(t, m, path, project.Services["worker-"+broker+"-"+n], addr, login)
+		w.await(t, ledger.Consuming, 1)
+		w.isHealthy(t)
+		workers = append(workers, w)
+	}
+	p := start(t, m, path, project.Services["producer-"+broker], addr, login, fmt.Sprintf("--count=%d", shortLoad))
+	p.isHealthy(t)
+	p.await(t, ledger.Confirmed, shortLoad)
+	within(t, func() error {
+		finished := 0
+		for _, w := range workers {
+			finished += w.count(t, ledger.Finished)
+		}
+		if finished < shortLoad {
+			return fmt.Errorf("the workers have finished %d of %d", finished, shortLoad)
+		}
+		return nil
+	})
+	for _, w := range workers {
+		w.stopsPolitely(t)
+	}
+}
+
+// started is one service as a process.
+type started struct {
+	*minder.Process
+	service types.ServiceConfig
+	ledger  string // its folder
+	log     string
+}
+
+func start(t *testing.T, m *minder.Minder, path string, s types.ServiceConfig, addr string, login *url.Userinfo, more ...string) *started {
+	t.Helper()
+	if s.Name == "" {
+		t.Fatal("docker-compose.yml has no such service")
+	}
+	at, err := url.Parse(*s.Environment["ACKLAB_BROKER_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.Host, at.User = addr, login
+	dir := t.TempDir()
+	p := &started{service: s, ledger: filepath.Join(dir, "ledger"), log: filepath.Join(dir, "log")}
+	argv := slices.Concat([]string{path}, s.Command, []string{"--metrics-addr=127.0.0.1:0", "--ledger=" + p.ledger + "/"}, more)
+	p.Process, err = m.Run(minder.Spec{Name: s.Name, Argv: argv, Env: []string{"ACKLAB_BROKER_URL=" + at.String()}, Stdout: p.log, Stderr: p.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var announced = regexp.MustCompile(`url=http://(\S+)/metrics`)
+
+// isHealthy asks what the health check of the file asks.
+func (p *started) isHealthy(t *testing.T) {
+	t.Helper()
+	check := p.service.HealthCheck.Test[1]
+	_, wanted, _ := strings.Cut(check, "grep -q '^")
+	wanted, _, _ = strings.Cut(wanted, "'")
+	within(t, func() error {
+		said := announced.FindStringSubmatch(p.said(t))
+		if said == nil {
+			return fmt.Errorf("%s does not say where its metrics are: %s", p.Name(), p.said(t))
+		}
+		body, err := get(t.Context(), "http://"+said[1]+"/metrics")
+		if err == nil && !strings.Contains("\n"+body, "\n"+wanted) {
+			err = fmt.Errorf("%s shows no line %q, which its health check looks for", p.Name(), wanted)
+		}
+		return err
+	})
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return string(body), err
+}
+
+// await waits until the process has written n lines of the event.
+func (p *started) await(t *testing.T, event ledger.Event, n int) {
+	t.Helper()
+	within(t, func() error {
+		if have := p.count(t, event); have < n {
+			return fmt.Errorf("%s has %d of %d lines %s; it said: %s", p.Name(), have, n, event, p.said(t))
+		}
+		return nil
+	})
+}
+
+// count counts the lines of an event in all ledgers of the service.
+func (p *started) count(t *testing.T, event ledger.Event) (n int) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(p.ledger, "*.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		f, err := ledger.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range f.Lines {
+			if l.Event == event {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// stopsPolitely sends what the engine sends, and waits as long as it does.
+func (p *started) stopsPolitely(t *testing.T) {
+	t.Helper()
+	exit, err := p.Terminate(t.Context(), time.Duration(*p.service.StopGracePeriod))
+	if err != nil || exit.Code != 0 {
+		t.Errorf("%s was stopped: %v, %v; it said: %s", p.Name(), exit, err, p.said(t))
+	}
+	if p.count(t, ledger.Closed) != 1 {
+		t.Errorf("%s has not closed its ledger", p.Name())
+	}
+}
+
+func (p *started) said(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// within tries until there is no error, half a minute at most.
+func within(t *testing.T, try func() error) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+)
+
+var exactDelays = &Experiment{
+	Name:     "delayed-task-comes-in-time",
+	Question: "200 tasks are to run in ten seconds: do they, and does a crash of the broker matter?",
+	Claims:   []string{"R1"},
+	Varies:   "the delay; the broker killed while all of them wait",
+	Threats: []string{
+		"order and clocks: a task's error is its first receipt minus its ETA, both on the host's monotonic clock",
+		"the harness disturbs: where nothing is killed one trial runs at a time, and a second is allowed for a busy machine",
+		"the fault met nobody waiting: the broker is asked how many it holds back just before it is killed",
+		"a young queue is not an old one: queue and delay queue are 3 s old when the broker is killed",
+	},
+	Suites: []Suite{Quick},
+	Cells: func(sys System, suite Suite) []Cell {
+		cells := []Cell{delayCell(sys, 500*time.Millisecond), delayCell(sys, 10*time.Second)}
+		switch {
+		case sys.Kind == NoServer:
+		case suite == selfTest:
+			cells = append(cells, delayKilledCell(sys, 3*time.Second, 0))
+		default:
+			cells = append(cells, delayKilledCell(sys, 10*time.Second, 3*time.Second))
+		}
+		return cells
+	},
+}
+
+const (
+	delayLoad = 200
+	// delaySlack is for a machine that is busy.
+	delaySlack = time.Second
+	// delayRestart is for a broker that is killed 3 s after the publish, and
+	// the worker that is started once it is back.
+	delayRestart = 15 * time.Second
+)
+
+func delayCell(sys System, delay time.Duration) Cell {
+	c := Cell{
+		System: sys, Setting: Setting{"delay": delay.String(), "fault": "none"}, Trials: 3, Pace: Alone, Load: delayLoad, Seconds: 1 + delay.Seconds(),
+		Because: "the broker holds each task back until it is due, and never gives it out before",
+	}
+	traits := sys.Traits()
+	if traits.Delay != broker.Native && traits.Delay != broker.Emulated {
+		c.NotRun = "no such point: the broker does not hold tasks back, its worker does"
+		return c
+	}
+	if delay >= 10*time.Second {
+		c.Trials = 1
+	}
+	job := Job{Count: delayLoad, Name: "noop", Countdown: delay}
+	hands := Hands{Ack: "late", Concurrency: 8, Multiplier: 4}
+	c.Steps = []Step{Declare(), StartWorker("worker", hands), AwaitConsuming("worker"), Publish(job), AwaitReceivedOver("worker", delayLoad)}
+	if sys.Kind == NoServer {
+		c.Steps = []Step{StartTogether("worker", job, hands), AwaitReceivedOver("worker", delayLoad)}
+		c.Expect = ledger.Expect{QueueDiesWith: "worker"}
+	}
+	late := ceilSeconds(traits.DelayLate + delaySlack)
+	c.Predicted = check.Bounds{"delay_early": {0, 0}, "delay_error_max_seconds": {0, late}}
+	c.Reasons = map[string]string{"delay_error_max_seconds": "both delays are steps of every broker's grid, so only its own " + traits.DelayLate.String() + " and a second for a busy machine remain"}
+	if sys.Kind == RabbitMQ {
+		c.Claims = map[string]check.Bounds{"R1": {"lost": {0, 0}, "delay_early": {0, 0}, "delay_error_max_seconds": {0, late}}}
+	}
+	return c
+}
+
+// delayKilledCell kills the broker while all tasks wait in it, when they have
+// done so for as long as age.
+func delayKilledCell(sys System, delay, age time.Duration) Cell {
+	c := delayCell(sys, delay)
+	if c.NotRun != "" {
+		return c
+	}
+	c.Setting["fault"] = "server killed"
+	c.Server = ServerSpec{Own: true}
+	if sys.Kind == RedisServer {
+		c.Setting["persistence"] = "aof-always"
+		c.Server.Persistence = "aof-always"
+	}
+	c.Trials, c.Pace, c.Seconds = 3, Beside, 20
+	c.Control, c.Clean = "unharmed", c.Steps
+	c.Steps = []Step{
+		Declare(), Publish(Job{Count: delayLoad, Name: "noop", Countdown: 10 * time.Second}), growOld(3 * time.Second), AllDelayed(delayLoad), KillServer(),
+		StartWorker("worker", Hands{Ack: "late", Concurrency: 8, Multiplier: 4}), AwaitReceivedOver("worker", delayLoad),
+	}
+	c.Expect = ledger.Expect{Faults: []string{faultRestart}, BrokerFault: true}
+	c.Predicted["delay_error_max_seconds"] = [2]int{0, ceilSeconds(sys.Traits().DelayLate + delayRestart)}
+	c.Reasons["delay_error_max_seconds"] = "nothing comes before the broker is back and the worker is there: seconds here, 15 on a busy machine"
+	c.Because = "what waits is on the server's disk with the moment at which it is due"
+	if c.Claims != nil {
+		c.Claims = map[string]check.Bounds{"R1": {"lost": {0, 0}, "delay_early": {0, 0}}}
+	}
+	return c
+}
+
+// growOld is Age for a trial that has no time to lose: Age lets another trial
+// have the slot meanwhile, and on a busy machine gets it back when all delays
+// are over.
+func growOld(d time.Duration) Step {
+	return Step{Age(d).Name, func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
+}
+
+// AllDelayed makes sure that the broker holds back n tasks for later: else
+// what follows would meet nobody who waits, and the trial does not count.
+func AllDelayed(n int) Step {
+	return Step{fmt.Sprintf("make sure that all %d tasks wait for their time", n), func(ctx context.Context, t *Trial) error {
+		held, err := t.view(ctx, t.queue)
+		if err == nil && held.delayed != n {
+			err = fmt.Errorf("the broker has %s, not %d delayed", held, n)
+		}
+		return err
+	}}
+}
