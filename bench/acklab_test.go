@@ -35,11 +35,16 @@ type acklab struct {
 	scheme  string // of the broker's URL
 	queue   string
 	books   bool // whether a ledger is kept
+	watched bool // whether a Prometheus scrapes them and the server
+	blind   bool // whether no metrics are kept
 	slots   int
 	ahead   int // prefetch multiplier
 	broker  broker.Broker
 	metrics *metrics.Metrics
 	ledgers int
+
+	registry   *prometheus.Registry
+	prometheus *server.Prometheus
 }
 
 func newAcklab(b *testing.B, a acklab) *acklab {
@@ -52,7 +57,14 @@ func newAcklab(b *testing.B, a acklab) *acklab {
 	if err := client.Declare(context.Background(), a.queue); err != nil {
 		b.Fatal(err)
 	}
-	a.broker, a.metrics = client, metrics.New(prometheus.NewRegistry())
+	a.broker = client
+	if !a.blind {
+		a.registry = prometheus.NewRegistry()
+		a.metrics = metrics.New(a.registry)
+	}
+	if a.watched {
+		a.watch()
+	}
 	return &a
 }
 
@@ -60,6 +72,7 @@ func newAcklab(b *testing.B, a acklab) *acklab {
 // written there.
 func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) lap) lap {
 	a.b.Helper()
+	defer a.scraped()()
 	if !a.books {
 		return do(nil)
 	}

@@ -1,6 +1,10 @@
 package broker
 
-import "acklab/task"
+import (
+	"time"
+
+	"acklab/task"
+)
 
 // Depth is how much a queue holds, by what the broker can tell. A nil field:
 // it cannot.
@@ -10,6 +14,9 @@ type Depth struct {
 	Delayed   *int // waits for its time
 	Dead      *int // parked in the dead letters
 	Consumers *int // consumers of the queue
+	// Oldest is how long the oldest of the ready ones has waited. Nil also
+	// where none is ready.
+	Oldest *time.Duration
 }
 
 // State is where in the broker a message is.

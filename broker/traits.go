@@ -69,7 +69,11 @@ type Traits struct {
 	// because delays are rounded up to a grid; 0: it is not rounded.
 	DelayRounding float64
 	// DelayLate is how much later than the rounded delay a message may come
-	// on an idle server. No driver delivers before the ETA.
+	// on an idle server with a consumer; more than 0 where Delay is native or
+	// emulated. No driver delivers before the ETA, lets a long delay hold up a
+	// short one, holds what is already due, or accepts a delay of more than
+	// task.MaxDelay. None drops what expires while it waits: that is the
+	// worker's to say.
 	DelayLate time.Duration
 	// HighFirst: priority 9 is served before 0.
 	HighFirst bool

@@ -36,3 +36,34 @@ func TestATaskOnItsWayToAWorkerIsNotTakenForStranded(t *testing.T) {
 		}
 	})
 }
+
+func TestAWorkerIsIdleWhenWhatItAcceptedIsRunPostponedOrFailed(t *testing.T) {
+	t.Parallel()
+	f := newTail("none")
+	early := []ledger.Event{ledger.Received, ledger.Accepted, ledger.AckSent, ledger.Started}
+	play := func(message string, events ...ledger.Event) {
+		for _, e := range events {
+			f.take(ledger.Line{Event: e, Message: message})
+		}
+	}
+	idle := func(when string, want bool) {
+		t.Helper()
+		if f.idle() != want {
+			t.Errorf("%s: idle %t", when, f.idle())
+		}
+	}
+	play("a", early...)
+	idle("a runs", false)
+	play("a", ledger.Failed)
+	idle("its retry is not published", false)
+	play("a-1", ledger.Attempted, ledger.Refused)
+	play("b", early...)
+	f.take(ledger.Line{Event: ledger.Failed, Message: "a", Final: true})
+	idle("a failed for good, and b runs", false)
+	play("b", ledger.Finished)
+	idle("all is over", true)
+	play("c", ledger.Received, ledger.Accepted, ledger.Attempted, ledger.Confirmed, ledger.Postponed)
+	idle("a postponed one is not settled", false)
+	play("c", ledger.AckSent)
+	idle("it is", true)
+}

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,7 @@ import (
 	"acklab/task"
 )
 
-// batch is how many messages of a burst go to the broker in one call. The
+// batch is how many messages of a burst usually go to the broker in one call. The
 // driver's own window keeps them flowing; a batch bounds what a crash of the
 // producer leaves without an outcome.
 const batch = 500
@@ -29,6 +30,9 @@ type Load struct {
 	Count int
 	// Rate is tasks per second for a steady load; 0 is a burst: all at once.
 	Rate float64
+	// Batch is how many messages of a burst go to the broker in one call; 1:
+	// each is confirmed before the next; 0: 500.
+	Batch int
 	// Name and Args are the task and its arguments, the same for all.
 	Name string
 	Args []json.RawMessage
@@ -36,6 +40,12 @@ type Load struct {
 	Kwargs map[string]json.RawMessage
 	// Options are those of every message; Queue is required.
 	Options task.Options
+	// Countdown puts the ETA of each message so far behind its publish; 0: the
+	// ETA is that of Options. At most task.MaxDelay.
+	Countdown time.Duration
+	// ExpireAfter puts the Expires of each message so far behind its publish;
+	// 0: it is that of Options.
+	ExpireAfter time.Duration
 	// Size pads each message with an extra header of that many bytes, to make
 	// it heavy; 0: no padding.
 	Size int
@@ -50,6 +60,8 @@ func (l Load) Check() error {
 		return fmt.Errorf("rate %g is negative: use tasks per second, or 0 for a burst", l.Rate)
 	case math.IsNaN(l.Rate) || math.IsInf(l.Rate, 0):
 		return fmt.Errorf("rate %g is no number of tasks per second: use 0 for a burst", l.Rate)
+	case l.Batch < 0:
+		return fmt.Errorf("batch %d is negative", l.Batch)
 	case l.Size < 0:
 		return fmt.Errorf("size %d is negative", l.Size)
 	case l.Name == "":
@@ -57,10 +69,11 @@ func (l Load) Check() error {
 	case l.Options.Queue == "":
 		return errors.New("a load needs a queue")
 	}
-	return nil
+	return l.checkTimes(time.Now())
 }
 
-// Message makes one message of the load, with ids of its own.
+// Message makes one message of the load, with ids of its own. Its countdown
+// begins now.
 func (l Load) Message() (*task.Message, error) {
 	m, err := task.New(l.Name, l.Options)
 	if err != nil {
@@ -70,7 +83,7 @@ func (l Load) Message() (*task.Message, error) {
 	if l.Size > 0 {
 		m.Extra = map[string]any{"padding": strings.Repeat("x", l.Size)}
 	}
-	return m, nil
+	return l.begin([]*task.Message{m})[0], nil
 }
 
 // messages makes all messages of the load and writes each as planned, so that
@@ -105,18 +118,19 @@ func (p *Producer) Run(ctx context.Context, l Load, progress func(done int)) (Ta
 		progress = func(int) {}
 	}
 	if l.Rate > 0 {
-		return p.steady(ctx, msgs, l.Rate, progress)
+		return p.steady(ctx, l, msgs, progress)
 	}
-	return p.burst(ctx, msgs, progress)
+	return p.burst(ctx, l, msgs, progress)
 }
 
-func (p *Producer) burst(ctx context.Context, msgs []*task.Message, progress func(int)) (Tally, error) {
+func (p *Producer) burst(ctx context.Context, l Load, msgs []*task.Message, progress func(int)) (Tally, error) {
 	var all Tally
-	for start := 0; start < len(msgs); start += batch {
+	size := cmp.Or(l.Batch, batch)
+	for start := 0; start < len(msgs); start += size {
 		if err := ctx.Err(); err != nil {
 			return all, err
 		}
-		tally, _, err := p.Publish(ctx, msgs[start:min(start+batch, len(msgs))]...)
+		tally, _, err := p.Publish(ctx, l.begin(msgs[start:min(start+size, len(msgs))])...)
 		all.Add(tally)
 		progress(all.Total())
 		if err != nil {
@@ -129,17 +143,17 @@ func (p *Producer) burst(ctx context.Context, msgs []*task.Message, progress fun
 // steady publishes what is due every quantum. A slow broker does not slow the
 // clock: publishes overlap, as they do where many clients share a broker. The
 // first error of the ledger ends it.
-func (p *Producer) steady(ctx context.Context, msgs []*task.Message, rate float64, progress func(int)) (Tally, error) {
+func (p *Producer) steady(ctx context.Context, l Load, msgs []*task.Message, progress func(int)) (Tally, error) {
 	tick := time.NewTicker(quantum)
 	defer tick.Stop()
 	tallies := make(chan Tally, len(msgs))
 	publishing, going := errgroup.WithContext(ctx)
 	start, sent := time.Now(), 0
 	for sent < len(msgs) && going.Err() == nil {
-		due := int(min(float64(len(msgs)), time.Since(start).Seconds()*rate+1))
+		due := int(min(float64(len(msgs)), time.Since(start).Seconds()*l.Rate+1))
 		if now := msgs[sent:due]; len(now) > 0 {
 			publishing.Go(func() error {
-				tally, _, err := p.Publish(ctx, now...)
+				tally, _, err := p.Publish(ctx, l.begin(now)...)
 				tallies <- tally
 				return err
 			})

@@ -38,6 +38,30 @@ func TestABurstGoesOutInBatchesAndTellsHowFarItIs(t *testing.T) {
 	}
 }
 
+func TestABatchOfOneIsConfirmedBeforeTheNext(t *testing.T) {
+	t.Parallel()
+	for batch, want := range map[int][]int{1: {1, 1, 1, 1, 1}, 2: {2, 2, 1}, 9: {5}} {
+		d := newDesk(t)
+		l := load(5)
+		l.Batch = batch
+		if tally, err := d.producer().Run(t.Context(), l, nil); err != nil || tally.Confirmed != 5 {
+			t.Fatalf("batch %d: %+v, %v", batch, tally, err)
+		}
+		var sizes []int
+		for _, c := range d.calls {
+			sizes = append(sizes, len(c))
+		}
+		if !slices.Equal(sizes, want) {
+			t.Errorf("batch %d: calls of %v messages, want %v", batch, sizes, want)
+		}
+	}
+	l := load(5)
+	l.Batch = -1
+	if err := l.Check(); err == nil || err.Error() != "batch -1 is negative" {
+		t.Errorf("batch -1: %v", err)
+	}
+}
+
 func TestASteadyLoadTakesItsTime(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

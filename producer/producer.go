@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"acklab/broker"
 	"acklab/internal/ledger"
@@ -66,7 +67,7 @@ func (p *Producer) Publish(ctx context.Context, msgs ...*task.Message) (Tally, [
 			return Tally{}, nil, err
 		}
 	}
-	errs := p.broker.Publish(ctx, msgs...)
+	errs := p.broker.Publish(ctx, stamped(msgs)...)
 	var tally Tally
 	for i, m := range msgs {
 		outcome := p.count(&tally, errs[i])
@@ -76,6 +77,16 @@ func (p *Producer) Publish(ctx context.Context, msgs ...*task.Message) (Tally, [
 		}
 	}
 	return tally, errs, nil
+}
+
+// stamped are the messages with the moment of their publish.
+func stamped(msgs []*task.Message) []*task.Message {
+	now := time.Now()
+	sent := make([]*task.Message, len(msgs))
+	for i, m := range msgs {
+		sent[i] = m.SentAt(now)
+	}
+	return sent
 }
 
 func (p *Producer) count(t *Tally, err error) ledger.Event {
@@ -98,7 +109,7 @@ func (p *Producer) count(t *Tally, err error) ledger.Event {
 func line(event ledger.Event, m *task.Message, err error) ledger.Line {
 	l := ledger.Line{Event: event, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
 	if event == ledger.Attempted {
-		l.Name, l.Hash = m.Name, m.Hash()
+		l.Name, l.Hash, l.ETA = m.Name, m.Hash(), ledger.MonoAt(m.ETA)
 	}
 	if err != nil {
 		l.Reason = err.Error()

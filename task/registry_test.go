@@ -52,6 +52,7 @@ func TestRegisterPanicsOnMistakesOfTheProgram(t *testing.T) {
 		"needs a name":       func(r *Registry) { r.Register("", nothing) },
 		"and a handler":      func(r *Registry) { r.Register("x", nil) },
 		"already registered": func(r *Registry) { r.Register("x", nothing); r.Register("x", nothing) },
+		"max retries -1":     func(r *Registry) { r.Register("x", nothing, WithRetry(RetryPolicy{Max: -1})) },
 		"control character":  func(r *Registry) { r.Register("x\n", nothing) },
 	}
 	for want, register := range tests {

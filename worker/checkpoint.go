@@ -25,18 +25,20 @@ const (
 	Acked       Point = "acked"         // early: the broker has processed it
 	Started     Point = "started"       // just before the handler's first line
 	Mid         Point = "mid"           // in the middle of the handler
-	Finished    Point = "finished"      // the handler has returned
+	Finished    Point = "finished"      // the handler has returned, well or badly
+	Failed      Point = "failed"        // the handler has failed and is to be tried again, its retry is not published
+	RetrySent   Point = "retry-sent"    // the broker has confirmed the retry; late: the failed delivery is not settled
 	LateAckSent Point = "late-ack-sent" // late: handed to the client library
 	LateAcked   Point = "late-acked"    // late: the broker has processed it
 )
 
 // Points are the checkpoints that exist in the mode, in the order in which a
-// task meets them.
+// task meets them. A task that does not fail does not meet Failed and RetrySent.
 func Points(mode AckMode) []Point {
 	if mode == Late {
-		return []Point{BeforeFetch, Fetched, Started, Mid, Finished, LateAckSent, LateAcked}
+		return []Point{BeforeFetch, Fetched, Started, Mid, Finished, Failed, RetrySent, LateAckSent, LateAcked}
 	}
-	return []Point{BeforeFetch, Fetched, AckSent, Acked, Started, Mid, Finished}
+	return []Point{BeforeFetch, Fetched, AckSent, Acked, Started, Mid, Finished, Failed, RetrySent}
 }
 
 // Trigger names a checkpoint of one task: the one with the id Task, or, when

@@ -1,10 +1,12 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"acklab/internal/ledger"
 	"acklab/task"
@@ -21,6 +23,8 @@ var lifeAt = map[worker.AckMode]map[worker.Point][]ledger.Event{
 		worker.Started:     {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
 		worker.Mid:         {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
 		worker.Finished:    {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished},
+		worker.Failed:      {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed},
+		worker.RetrySent:   {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
 	},
 	worker.Late: {
 		worker.BeforeFetch: nil,
@@ -28,6 +32,8 @@ var lifeAt = map[worker.AckMode]map[worker.Point][]ledger.Event{
 		worker.Started:     {ledger.Received, ledger.Accepted, ledger.Started},
 		worker.Mid:         {ledger.Received, ledger.Accepted, ledger.Started},
 		worker.Finished:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished},
+		worker.Failed:      {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed},
+		worker.RetrySent:   {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
 		worker.LateAckSent: {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
 		worker.LateAcked:   {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
 	},
@@ -43,7 +49,11 @@ func TestAtEachCheckpointATaskHasDoneWhatItSaysAndNoMore(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", mode, point), func(t *testing.T) {
 				inBubble(t, func(b *bench) {
 					b.cfg.Ack, b.cfg.Pause = mode, &worker.Trigger{At: point, Nth: 1}
-					m := b.publish("sleep", 0)
+					name := "sleep"
+					if point == worker.Failed || point == worker.RetrySent {
+						name = b.fails("fails-once", 1, task.RetryPolicy{Max: 1, Delay: time.Minute, For: task.AnyError})
+					}
+					m := b.publish(name, 0)
 					b.start()
 					hold := b.one(ledger.Holding)
 					if hold.Point != string(point) || point != worker.BeforeFetch && hold.Message != m.ID {
@@ -53,10 +63,15 @@ func TestAtEachCheckpointATaskHasDoneWhatItSaysAndNoMore(t *testing.T) {
 					if want := points[point]; !slices.Equal(life, want) {
 						t.Errorf("held at %s it came to %v; want %v", point, life, want)
 					}
+					if point == worker.RetrySent {
+						b.delayed(1) // the retry is with the broker, whatever becomes of this worker
+					}
 					close(b.resume)
-					b.settle()
+					b.sleep(2 * time.Minute)
 					b.one(ledger.Finished)
-					b.one(ledger.AckSent)
+					if n, tries := len(b.lines(ledger.AckSent)), len(b.lines(ledger.Started)); n != tries {
+						t.Errorf("%d of %d deliveries are acknowledged", n, tries)
+					}
 				})
 			})
 		}
@@ -119,8 +134,8 @@ func TestATriggerMeansTheNthTaskOrTheOneWithTheID(t *testing.T) {
 func TestPointsAreInTheOrderOfTheWayAndRacesBelongToTheirMode(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[worker.AckMode]string{
-		worker.Early: "before-fetch fetched ack-sent acked started mid finished",
-		worker.Late:  "before-fetch fetched started mid finished late-ack-sent late-acked",
+		worker.Early: "before-fetch fetched ack-sent acked started mid finished failed retry-sent",
+		worker.Late:  "before-fetch fetched started mid finished failed retry-sent late-ack-sent late-acked",
 	} {
 		if got := strings.Trim(fmt.Sprint(worker.Points(mode)), "[]"); got != want {
 			t.Errorf("%s: %s; want %s", mode, got, want)
@@ -145,10 +160,14 @@ func TestAConfigurationThatMakesNoSenseIsRefusedWithTheReason(t *testing.T) {
 		`no checkpoint "tea"`:             func(c *worker.Config) { c.Pause = &worker.Trigger{At: "tea", Nth: 1} },
 		`use one of before-fetch, fetche`: func(c *worker.Config) { c.Crash = &worker.Trigger{At: "late-acked", Nth: 1} },
 		`no checkpoint "ack-sent" with l`: func(c *worker.Config) { c.Ack, c.Crash = worker.Late, &worker.Trigger{At: "ack-sent", Nth: 1} },
+		`task "noop": max retries -1: use 0 (none) or more; there is no retrying for ever`: func(c *worker.Config) {
+			c.Retry = func(p task.RetryPolicy) task.RetryPolicy { p.Max = -1; return p }
+		},
 		"name a task id, or a number fro": func(c *worker.Config) { c.Crash = &worker.Trigger{At: worker.Mid} },
 		`checkpoint "mid": name a task`:   func(c *worker.Config) { c.Pause = &worker.Trigger{At: worker.Mid, Nth: -1} },
 	} {
 		cfg := newConfig()
+		cfg.Registry.Register("noop", func(context.Context, *task.Call) (any, error) { return nil, nil })
 		if _, err := worker.New(cfg); err != nil {
 			t.Fatal(err)
 		}

@@ -38,6 +38,12 @@ type Config struct {
 	PrefetchMultiplier int
 	// Ack is early or late.
 	Ack AckMode
+	// Retry changes the retry policy of every task for this worker; nil: each
+	// has the one that it was registered with.
+	Retry func(task.RetryPolicy) task.RetryPolicy
+	// Random gives numbers from 0 up to 1, 1 excluded, for the jitter of
+	// retries; it must be safe for concurrent use. Nil: math/rand/v2.
+	Random func() float64
 	// Grace is how long a polite stop waits for running tasks.
 	Grace time.Duration
 	// Crash and Pause are at checkpoints; nil: none.

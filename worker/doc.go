@@ -11,4 +11,7 @@
 //
 // Every arrow is a line in the ledger, and a checkpoint at which the worker
 // can be told to kill itself with SIGKILL (checkpoint.go).
+//
+// A task that fails may be tried again (retry.go): its retry, another message,
+// is with the broker before a late acknowledgement.
 package worker

@@ -21,6 +21,7 @@ var errInterrupted = errors.New("stopped by the worker's shutdown")
 func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler, at watch) error {
 	w.record(ledger.Started, d, "")
 	w.metrics.TaskEntered(d.Message.Name, metrics.Started)
+	w.waited(d.Message)
 	at.reach(Started)
 	ctx = task.WithHalfway(ctx, func() { at.reach(Mid) })
 	if limit := d.Message.HardLimit; limit > 0 {
@@ -38,14 +39,32 @@ func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler
 	if context.Cause(ctx) == errInterrupted {
 		return fmt.Errorf("%w: %w", errInterrupted, err)
 	}
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		return fmt.Errorf("%w: %w", errHardLimit, err)
+	}
 	return err
 }
 
-// call turns a panic into an error that carries its stack.
+// waited observes for how long the message was kept from its handler: since its
+// publish, or since its time had come. One that does not say when it was
+// published is not counted.
+func (w *Worker) waited(m *task.Message) {
+	since := m.Sent()
+	if since.IsZero() {
+		return
+	}
+	if m.ETA.After(since) {
+		since = m.ETA
+	}
+	w.metrics.Waited(m.Name, time.Since(since))
+}
+
+// call turns a panic into an error that carries its stack. Its kind lets a
+// policy retry it; none does so by itself.
 func (w *Worker) call(ctx context.Context, m *task.Message, h task.Handler) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = task.WithKind(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), task.KindPanic)
 		}
 	}()
 	_, err = h(ctx, &task.Call{Message: m})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/task"
 	"acklab/worker"
@@ -70,10 +71,11 @@ func TestAMalformedMessageGoesToTheDeadLetters(t *testing.T) {
 	})
 }
 
-func TestATaskForLaterGoesToTheDeadLettersAndTheMomentIsSaid(t *testing.T) {
+func TestWhereNobodyHoldsDelaysATaskForLaterGoesToTheDeadLettersAndTheMomentIsSaid(t *testing.T) {
 	bothModes(t, func(b *bench) {
 		eta := time.Now().Add(time.Minute)
-		b.publishWith(task.Options{Queue: queue, ETA: eta}, "noop")
+		b.early(b.publish("noop"), eta)
+		b.delays(broker.ByWorker)
 		b.start()
 		b.parked(eta.Format(time.RFC3339))
 	})

@@ -49,37 +49,23 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 		w.record(ledger.Expired, d, "")
 		w.metrics.TaskEntered(d.Message.Name, metrics.Revoked)
 		w.ack(ctx, d)
+	case d.Message.ETA.After(time.Now()):
+		w.postpone(ctx, handlers, d)
 	case w.ackMode == Early:
 		if w.ackEarly(ctx, d, at) {
-			w.finish(d, at, w.execute(handlers, d, handler, at))
+			w.conclude(ctx, d, at, w.execute(handlers, d, handler, at))
 		}
 	default:
 		err := w.execute(handlers, d, handler, at)
-		if errors.Is(err, errInterrupted) {
-			w.requeue(ctx, d)
-			return
+		switch {
+		case errors.Is(err, errInterrupted):
+			w.requeue(ctx, d, "stopped before it had finished")
+		case w.conclude(ctx, d, at, err):
+			w.ackLate(ctx, d, at)
+		default:
+			w.giveBack(ctx, handlers, d, "its retry is not sure to be with the broker")
 		}
-		w.finish(d, at, err)
-		w.ackLate(ctx, d, at)
 	}
-}
-
-// finish records a failure; a success was recorded by the handler's last act.
-func (w *Worker) finish(d *broker.Delivery, at watch, err error) {
-	switch {
-	case err == nil:
-		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
-	case errors.Is(err, errInterrupted):
-		w.record(ledger.Interrupted, d, err.Error())
-	default:
-		w.write(ledger.Line{
-			Event: ledger.Failed, Final: true, Task: d.Message.TaskID, Message: d.Message.ID, Name: d.Message.Name,
-			Queue: d.Queue, Retries: d.Message.Retries, Reason: err.Error(),
-		})
-		w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
-		w.log.Error("task failed", "task", d.Message.TaskID, "name", d.Message.Name, "err", err)
-	}
-	at.reach(Finished)
 }
 
 // runnable finds the handler, or says why the delivery belongs in the dead
@@ -91,9 +77,6 @@ func (w *Worker) runnable(d *broker.Delivery) (task.Handler, string) {
 	handler, err := w.registry.Lookup(d.Message.Name)
 	if err != nil {
 		return nil, err.Error()
-	}
-	if d.Message.ETA.After(time.Now()) {
-		return nil, fmt.Sprintf("eta %s is in the future, and this worker holds no delays", d.Message.ETA.Format(time.RFC3339))
 	}
 	return handler, ""
 }
@@ -109,7 +92,7 @@ func (w *Worker) reject(ctx context.Context, d *broker.Delivery, reason string) 
 	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
 }
 
-func (w *Worker) requeue(ctx context.Context, d *broker.Delivery) {
-	w.record(ledger.Requeuing, d, "stopped before it had finished")
+func (w *Worker) requeue(ctx context.Context, d *broker.Delivery, why string) {
+	w.record(ledger.Requeuing, d, why)
 	w.settled(ledger.Requeued, d, d.Requeue(ctx))
 }

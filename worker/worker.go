@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,8 @@ type Worker struct {
 	ledger   *ledger.Writer
 	metrics  *metrics.Metrics
 	log      *slog.Logger
+	retries  map[string]task.RetryPolicy // by the name of the task
+	random   func() float64
 	points   checkpoints
 	inFlight atomic.Int64
 	flusher  flusher
@@ -41,6 +44,14 @@ func New(cfg Config) (*Worker, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	retries, err := policies(cfg)
+	if err != nil {
+		return nil, err
+	}
+	random := cfg.Random
+	if random == nil {
+		random = rand.Float64
+	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -48,6 +59,7 @@ func New(cfg Config) (*Worker, error) {
 	cfg.Metrics.KnowTasks(cfg.Registry.Names()...)
 	return &Worker{
 		cfg: cfg, ackMode: cfg.Ack, registry: cfg.Registry, ledger: cfg.Ledger, metrics: cfg.Metrics, log: log,
+		retries: retries, random: random,
 		points:  checkpoints{crash: cfg.Crash, pause: cfg.Pause, resume: cfg.Resume, ledger: cfg.Ledger},
 		flusher: flusher{turn: make(chan struct{}, 1)},
 	}, nil

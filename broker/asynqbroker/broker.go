@@ -46,11 +46,12 @@ var _ broker.Broker = (*Broker)(nil)
 // Open reads the URL and makes a client. It does not connect: the first call
 // does, and says so when it cannot.
 //
-//	asynq://[user:password@]host[:port][/db][?poll=200ms]      asynqs:// for TLS
+//	asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms]      asynqs:// for TLS
 //
 // poll is how often an idle consumer asks for a task (asynq's
-// TaskCheckInterval, default 200 ms). An option that is not known is an error.
-// No error holds the password.
+// TaskCheckInterval, default 200 ms), forward how often it has those moved
+// whose time has come (DelayedTaskCheckInterval, default 200 ms). An option
+// that is not known is an error. No error holds the password.
 func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error) {
 	a, err := parseURL(rawURL)
 	if err != nil {

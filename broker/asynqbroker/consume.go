@@ -14,15 +14,10 @@ import (
 	"acklab/broker"
 )
 
-const (
-	// forwardEvery is how often a server brings back what is due from the
-	// scheduled and retry sets.
-	forwardEvery = time.Second
-	// handlerPatience is how long asynq's Shutdown would wait for handlers
-	// before it pushes their tasks back uncounted. Close releases them first,
-	// so it never does.
-	handlerPatience = time.Hour
-)
+// handlerPatience is how long asynq's Shutdown would wait for handlers before
+// it pushes their tasks back uncounted. Close releases them first, so it never
+// does.
+const handlerPatience = time.Hour
 
 // Consumer receives from one or several queues through one asynq server each.
 // Safe for concurrent use.
@@ -139,7 +134,7 @@ func (b *Broker) newConsumer(s broker.Subscription) *Consumer {
 			Concurrency:              prefetch(s.PrefetchOf(i)),
 			Queues:                   map[string]int{source.Queue: 1},
 			TaskCheckInterval:        b.address.poll,
-			DelayedTaskCheckInterval: forwardEvery,
+			DelayedTaskCheckInterval: b.address.forward,
 			ShutdownTimeout:          handlerPatience,
 			RetryDelayFunc:           atOnce,
 			IsFailure:                counted,
@@ -194,7 +189,7 @@ func (c *Consumer) Receive(ctx context.Context) (*broker.Delivery, error) {
 
 // Stop ends the dequeues and gives back what Receive has not handed out: it is
 // in asynq's retry set, due at once, and a server of the queue, this consumer's
-// own included, forwards it within a second. It waits for Redis to have
+// own included, forwards it with its next look there. It waits for Redis to have
 // processed that, and wraps ErrUnsure when it cannot know: then the leases
 // bring the rest back.
 func (c *Consumer) Stop(ctx context.Context) error {

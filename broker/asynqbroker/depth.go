@@ -2,6 +2,7 @@ package asynqbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -19,6 +20,7 @@ func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) 
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	var pending, active, later, due, archived *redis.IntCmd
 	var laterAgain, dueAgain *redis.IntCmd
+	var first *redis.StringCmd
 	_, err := b.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		pending = p.LLen(ctx, pendingKey(queue))
 		active = p.LLen(ctx, activeKey(queue))
@@ -27,9 +29,10 @@ func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) 
 		laterAgain = p.ZCount(ctx, retryKey(queue), "("+now, "+inf")
 		dueAgain = p.ZCount(ctx, retryKey(queue), "-inf", now)
 		archived = p.ZCard(ctx, archivedKey(queue))
+		first = p.LIndex(ctx, pendingKey(queue), -1)
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, redis.Nil) { // Nil: nothing is pending
 		return broker.Depth{}, b.failed(fmt.Sprintf("depth of queue %q", queue), err)
 	}
 	number := func(n int64) *int { i := int(n); return &i }
@@ -38,5 +41,20 @@ func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) 
 		Unacked: number(active.Val()),
 		Delayed: number(later.Val() + laterAgain.Val()),
 		Dead:    number(archived.Val()),
+		Oldest:  b.waited(ctx, queue, first.Val()),
 	}, nil
+}
+
+// waited is since when the task is pending, by the clock of whoever put it
+// there. Nil: there is none, or a server has taken it in the meantime.
+func (b *Broker) waited(ctx context.Context, queue, id string) *time.Duration {
+	if id == "" {
+		return nil
+	}
+	since, err := b.client.HGet(ctx, taskKey(queue, id), "pending_since").Int64()
+	if err != nil {
+		return nil
+	}
+	age := max(time.Since(time.Unix(0, since)), 0)
+	return &age
 }

@@ -19,8 +19,11 @@
 //	    server has to be there to sweep (or to start: it sweeps at once).
 //	  - What is given back politely (Requeue, Stop, Close) passes through asynq's
 //	    retry set with no delay, counts as a retry, and is ready again when a
-//	    server of that queue has forwarded it: within about a second. It joins
-//	    the end of the queue.
+//	    server of that queue has forwarded it: within the URL's forward, 200 ms.
+//	    It joins the end of the queue.
+//	  - A message with an ETA waits in asynq's scheduled set, in whole seconds,
+//	    rounded up, until a server of that queue forwards it. Without a server it
+//	    stays there, whatever the time.
 //	  - asynq keeps at most 10,000 dead letters a queue, for 90 days.
 //
 // asynq logs under the names of its own parts; those lines, and those of

@@ -24,13 +24,14 @@ var never = asynq.Deadline(time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))
 var forever = asynq.MaxRetry(math.MaxInt32)
 
 // Publish enqueues each message as one asynq task, 32 at a time and in order: a
-// queue holds the messages of one Publish as they were given. A message whose ETA is ahead goes to asynq's scheduled set, which counts in
-// whole seconds, rounded up. The first message for a queue also lists the
-// queue. Safe for concurrent use.
+// queue holds the messages of one Publish as they were given. A message whose
+// ETA is ahead goes to asynq's scheduled set, which counts in whole seconds: it
+// is written down for the first one that is not before the ETA. The first
+// message for a queue also lists the queue. Safe for concurrent use.
 //
 // Beside the errors of the contract: Duplicate when the queue already holds
 // the message id, Invalid when asynq or the envelope cannot express the
-// message, TooLarge above task.MaxSize bytes of envelope, Cancelled when ctx
+// message or its ETA is further away than task.MaxDelay, TooLarge above task.MaxSize bytes of envelope, Cancelled when ctx
 // ended before the message was sent.
 func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	if len(msgs) == 0 {
@@ -79,8 +80,9 @@ func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
 	}
 	s.queue = m.Queue
 	options := []asynq.Option{asynq.Queue(m.Queue), asynq.TaskID(m.ID), forever, never}
-	if !m.ETA.IsZero() {
-		options = append(options, asynq.ProcessAt(m.ETA.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
+	// An ETA that has passed is not rounded: that could put it ahead again.
+	if m.ETA.After(time.Now()) {
+		options = append(options, asynq.ProcessAt(wholeSecond(m.ETA)))
 	}
 	_, err = b.enqueuer.EnqueueContext(context.WithValue(ctx, seatKey{}, s), asynq.NewTask(m.Name, payload), options...)
 	if err = classify(err, s.err); err != nil {
@@ -88,6 +90,12 @@ func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
 	}
 	b.heed(m.Queue, err)
 	return err
+}
+
+// wholeSecond is the first whole second that is not before t. asynq cuts the
+// rest off, which would be early.
+func wholeSecond(t time.Time) time.Time {
+	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }
 
 func payloadOf(m *task.Message) ([]byte, error) {
@@ -103,6 +111,9 @@ func payloadOf(m *task.Message) ([]byte, error) {
 	// The arguments alone may settle it; to encode them takes seconds.
 	if n := base64.StdEncoding.EncodedLen(argumentSize(m)); n > task.MaxSize {
 		return nil, tooLarge(n)
+	}
+	if err := task.CheckDelay(m, time.Now()); err != nil {
+		return nil, invalid(err)
 	}
 	payload, err := m.MarshalEnvelope()
 	if err != nil {

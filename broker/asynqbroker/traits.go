@@ -38,12 +38,18 @@ const infoTimeout = 2 * time.Second
 // An unfinished task of a dead worker comes back 54 to 125 s after the death
 // when another server of its queue runs: what is left of the lease (24 to
 // 30 s, renewed every 5 s), a grace of 30 s, the phase of the sweep (0 to
-// 60 s), and the way back to the queue (up to 2 s). With nobody else there it
+// 60 s), and the way back to the queue (up to 1 s). With nobody else there it
 // comes back when a server starts, 54 to 60 s after the death at the soonest.
 //
 // Marks: asynq counts retries, and everything that comes back from this driver
 // is one; but another asynq worker that shuts down puts tasks back uncounted.
 // Counts has that limit too.
+//
+// Delay: asynq writes its moments in whole seconds, so up to one is added to an
+// ETA; then a consumer has to look for what is due (the URL's forward), and to
+// ask for it (one and a half times its poll at the most). Nothing moves while
+// no consumer of the queue is there. The clocks that count are those of the
+// producer's and the consumer's machines.
 //
 // MaxPayload is of the envelope, which holds the arguments in base64.
 //
@@ -66,6 +72,7 @@ func (b *Broker) Traits() broker.Traits {
 		Counts:       true,
 		FIFO:         true,
 		Delay:        broker.Native,
+		DelayLate:    b.address.delayLate(),
 		Priority:     broker.Absent,
 		DeadLetters:  broker.Native,
 		MaxPrefetch:  maxPrefetch,

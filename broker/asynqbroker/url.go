@@ -16,7 +16,12 @@ import (
 // it. asynq's own default is a second.
 const DefaultPoll = 200 * time.Millisecond
 
-const usage = "want asynq://[user:password@]host[:port][/db][?poll=200ms], or asynqs:// for TLS"
+// DefaultForward is how often a consumer has Redis move what is due to where
+// consumers look, unless the URL says otherwise: what waited for its ETA, and
+// what was given back. asynq's own default is five seconds.
+const DefaultForward = 200 * time.Millisecond
+
+const usage = "want asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms], or asynqs:// for TLS"
 
 // address is what a broker URL says.
 type address struct {
@@ -24,7 +29,7 @@ type address struct {
 	user, password string
 	db             int
 	tls            *tls.Config // nil: plain TCP
-	poll           time.Duration
+	poll, forward  time.Duration
 }
 
 // parseURL reads a broker URL. Its errors never repeat a part of the URL that
@@ -35,7 +40,7 @@ func parseURL(raw string) (address, error) {
 		// The error of net/url quotes what it could not read.
 		return address{}, errors.New("broker URL cannot be read: " + usage)
 	}
-	a := address{poll: DefaultPoll}
+	a := address{poll: DefaultPoll, forward: DefaultForward}
 	if u.Scheme != "asynq" && u.Scheme != "asynqs" {
 		return address{}, fmt.Errorf("broker URL has scheme %q: %s", u.Scheme, usage)
 	}
@@ -82,17 +87,26 @@ func (a *address) parseQuery(raw string) error {
 		return errors.New("broker URL has a query that cannot be read: " + usage)
 	}
 	for name, values := range query {
-		if name != "poll" {
-			return fmt.Errorf("broker URL has the unknown option %q: only poll is known", name)
+		var interval *time.Duration
+		switch name {
+		case "poll":
+			interval = &a.poll
+		case "forward":
+			interval = &a.forward
+		default:
+			return fmt.Errorf("broker URL has the unknown option %q: only poll and forward are known", name)
 		}
 		d, err := time.ParseDuration(values[0])
 		if len(values) != 1 || err != nil || d < time.Millisecond || d > time.Minute {
-			return fmt.Errorf("broker URL has poll=%s: want one duration from 1ms to 1m", strings.Join(values, ","))
+			return fmt.Errorf("broker URL has %s=%s: want one duration from 1ms to 1m", name, strings.Join(values, ","))
 		}
-		a.poll = d
+		*interval = d
 	}
 	return nil
 }
+
+// delayLate is how much later than its ETA a task may be asked for.
+func (a address) delayLate() time.Duration { return time.Second + a.forward + a.poll*3/2 }
 
 // String is the address for people and errors: no user, no password.
 func (a address) String() string {

@@ -9,10 +9,12 @@ import (
 func TestAURLSaysWhereAndHow(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]address{
-		"asynq://localhost":                     {host: "localhost:6379", poll: DefaultPoll},
-		"asynq://127.0.0.1:7000/3":              {host: "127.0.0.1:7000", db: 3, poll: DefaultPoll},
-		"asynq://:pw@h:1/0?poll=1s":             {host: "h:1", password: "pw", poll: time.Second},
-		"asynq://bob:p%40%2Fw%23@[::1]:6380/1/": {host: "[::1]:6380", user: "bob", password: "p@/w#", db: 1, poll: DefaultPoll},
+		"asynq://localhost":                     {host: "localhost:6379", poll: DefaultPoll, forward: DefaultForward},
+		"asynq://127.0.0.1:7000/3":              {host: "127.0.0.1:7000", db: 3, poll: DefaultPoll, forward: DefaultForward},
+		"asynq://:pw@h:1/0?poll=1s":             {host: "h:1", password: "pw", poll: time.Second, forward: DefaultForward},
+		"asynq://h:1?forward=5s":                {host: "h:1", poll: DefaultPoll, forward: 5 * time.Second},
+		"asynq://h:1?forward=1ms&poll=1m":       {host: "h:1", poll: time.Minute, forward: time.Millisecond},
+		"asynq://bob:p%40%2Fw%23@[::1]:6380/1/": {host: "[::1]:6380", user: "bob", password: "p@/w#", db: 1, poll: DefaultPoll, forward: DefaultForward},
 	} {
 		got, err := parseURL(raw)
 		if err != nil || got != want {
@@ -42,6 +44,8 @@ func TestABadURLIsOneClearErrorWithoutThePassword(t *testing.T) {
 		"asynq://:s3cret@h:1/0?poll=fast":       "poll",
 		"asynq://:s3cret@h:1/0?poll=0s":         "poll",
 		"asynq://:s3cret@h:1/0?poll=1s&poll=2s": "poll",
+		"asynq://:s3cret@h:1/0?forward=61s":     "forward=61s: want one duration",
+		"asynq://:s3cret@h:1/0?forward=never":   "forward",
 		"asynq://:s3cret@h:1/0?%zz":             "query",
 		"asynq://:s3cret/x@h:1/0":               "cannot be read",
 		"asynq://:s3cret%zz@h:1/0":              "cannot be read",

@@ -19,6 +19,7 @@ func faults() []test {
 		{"a publish to a server that is down is refused and works again after it is back", []need{needKill}, serverDown},
 		{"what was confirmed survives a kill of the server", []need{needKill, needSurvival}, survivesKill},
 		{"what was parked is not lost in a kill of the server", []need{needKill, needSurvival, needDeadLetters}, parkedSurvivesKill},
+		{"what waits for its ETA survives a kill of the server", []need{needKill, needSurvival, needHeldDelay}, delaySurvivesKill},
 		{"a server killed between write and reply leaves no false word, many times", []need{needKill, needSurvival, needConfirms}, killWhilePublishing},
 		{"producers and consumers carry on by themselves over a kill of the server", []need{needKill, needSurvival}, killUnderLoad},
 		{"a server frozen for three seconds loses nothing confirmed", []need{needFreeze}, frozenUnderLoad},

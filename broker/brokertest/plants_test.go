@@ -33,6 +33,8 @@ type plant struct {
 
 	wire    *habits // not nil: over a network, without the hooks
 	forgets bool    // the server loses the newest messages when it is killed
+	// forgetsDelays: it loses what waits for its ETA.
+	forgetsDelays bool
 }
 
 type publishFunc func(context.Context, ...*task.Message) []error
@@ -64,7 +66,7 @@ func every(n int64) func() bool {
 
 func plants() []plant {
 	seventh, fifth, third := every(7), every(5), every(3)
-	return []plant{
+	return append(delayPlants(), []plant{
 		{name: "drops after confirm", caught: []string{"publish confirms each of many messages", "closing a client under load leaves no false word",
 			"producers and consumers carry on by themselves over closed connections"},
 			publish: func(next publishFunc, ctx context.Context, msgs []*task.Message) []error {
@@ -267,13 +269,11 @@ func plants() []plant {
 		{name: "claims to see nothing unacked", caught: []string{"a census that cannot see what a consumer holds is an error"},
 			traits: func(t *broker.Traits) { t.SeesUnacked = false },
 			census: func(h *broker.Held) bool { return h.State != broker.Unacked }},
-		{name: "claims to hold delays", caught: []string{"a message with an ETA is held until then"},
-			traits: func(t *broker.Traits) { t.Delay = broker.Native }},
 		{name: "claims priorities", caught: []string{"a high priority is served as the traits say"},
 			traits: func(t *broker.Traits) { t.Priority, t.HighFirst = broker.Native, true }},
 		{name: "claims a size limit", caught: []string{"a message above the size limit is refused as too large"},
 			traits: func(t *broker.Traits) { t.MaxPayload = 4096 }},
 		{name: "leaves a goroutine behind", caught: []string{""},
 			open: func() { go func() { select {} }() }},
-	}
+	}...)
 }

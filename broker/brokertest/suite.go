@@ -62,9 +62,10 @@ func Run(t *testing.T, h Harness) {
 	} else {
 		quick = append(quick, returns()...)
 	}
-	checkSkips(t, h, quick, leases, faults())
+	checkSkips(t, h, quick, leases, delayTests(), faults())
 	groups := []group{
 		{name: "lease", width: len(leases), tests: leases, server: calm},
+		{name: "delay", width: 4, tests: delayTests(), server: calm},
 		{name: "calm", width: 6, tests: quick, server: calm},
 		{name: "faults", width: 1, tests: faults(), server: broken},
 	}
@@ -85,7 +86,7 @@ func contract() []test {
 	var all []test
 	for _, part := range [][]test{
 		publishTests(), unsureTests(), cutTests(), prefetchTests(), settlementTests(), flushTests(), orderTests(),
-		deadLetterTests(), delayTests(), queueTests(), closeTests(), stopTests(), censusTests(), crowdTests(), eventTests(),
+		deadLetterTests(), queueTests(), closeTests(), stopTests(), censusTests(), crowdTests(), eventTests(),
 	} {
 		all = append(all, part...)
 	}
@@ -138,6 +139,9 @@ func traitsOf(t *testing.T, h Harness, s *Server) broker.Traits {
 	if traits.System == "" || traits.Server == "" || traits.Version == "" || traits.Returns == "" ||
 		traits.Marks == "" || traits.Delay == "" || traits.Priority == "" || traits.DeadLetters == "" {
 		t.Errorf("traits leave something unsaid: %+v", traits)
+	}
+	if held := traits.Delay == broker.Native || traits.Delay == broker.Emulated; held != (traits.DelayLate > 0) || traits.DelayRounding < 0 {
+		t.Errorf("delay %q with DelayLate %v and DelayRounding %v: no server is on time to the nanosecond", traits.Delay, traits.DelayLate, traits.DelayRounding)
 	}
 	if err := b.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)

@@ -20,6 +20,7 @@ type habits struct {
 	resends      bool // publishes again when the reply is lost
 	sureOfLoss   bool // calls a lost reply a refusal
 	sureOfStore  bool // calls a lost reply a confirm
+	impatient    bool // publishes again when there is no reply within a moment
 	noDeadline   bool // waits for a reply for ever
 	noReconnect  bool
 	oldTags      bool // sends settlements of a dead session on the new one
@@ -64,6 +65,12 @@ func (b *wireBroker) Publish(ctx context.Context, msgs ...*task.Message) []error
 	}
 	defer func() { b.turn <- struct{}{} }()
 	for i, m := range msgs {
+		if b.habits.impatient {
+			moment, end := context.WithTimeout(ctx, 300*time.Millisecond)
+			_ = b.publish(moment, m)
+			end()
+			b.hangUp()
+		}
 		if errs[i] = b.publish(ctx, m); errors.Is(errs[i], broker.ErrUnsure) {
 			b.hangUp()
 			if b.habits.resends {

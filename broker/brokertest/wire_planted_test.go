@@ -13,12 +13,14 @@ import (
 func wirePlants() []plant {
 	lost := "a publish whose reply is lost with its connection is unsure and makes one copy"
 	swallowed := "a publish whose reply is swallowed is unsure and makes one copy"
+	delayed := "a delayed publish whose reply is swallowed is not confirmed and makes at most one copy"
 	frozen := "a publish to a frozen server obeys its deadline"
 	return []plant{
 		{name: "wire", wire: &habits{}},
 		{name: "resends a publish", wire: &habits{resends: true}, caught: []string{lost}},
 		{name: "calls a lost reply a refusal", wire: &habits{sureOfLoss: true}, caught: []string{lost, swallowed, frozen}},
-		{name: "calls a lost reply a confirm", wire: &habits{sureOfStore: true}, caught: []string{lost, swallowed, frozen}},
+		{name: "calls a lost reply a confirm", wire: &habits{sureOfStore: true}, caught: []string{lost, swallowed, delayed, frozen}},
+		{name: "sends again what has no reply soon", wire: &habits{impatient: true}, caught: []string{swallowed, delayed}},
 		{name: "waits for a reply for ever", wire: &habits{noDeadline: true}, caught: []string{frozen}},
 		{name: "does not reconnect", wire: &habits{noReconnect: true}, caught: []string{
 			"producers and consumers carry on by themselves over a kill of the server", "a late ack of a dead session is stale and changes nothing"}},
@@ -29,6 +31,7 @@ func wirePlants() []plant {
 		{name: "leaves connections open", wire: &habits{leaks: true}, caught: []string{""}},
 		{name: "forgets at a kill", wire: &habits{}, forgets: true, caught: []string{
 			"what was confirmed survives a kill of the server", "a server killed between write and reply leaves no false word, many times"}},
+		{name: "forgets delays at a kill", wire: &habits{}, forgetsDelays: true, caught: []string{"what waits for its ETA survives a kill of the server"}},
 	}
 }
 
@@ -61,6 +64,9 @@ func (p plant) startWire(t testing.TB) *brokertest.Server {
 			err := s.kill()
 			if p.forgets {
 				s.forgetNewest()
+			}
+			if p.forgetsDelays {
+				s.forgetDelays()
 			}
 			return err
 		},

@@ -106,6 +106,23 @@ func (s *wireServer) forgetNewest() {
 	}
 }
 
+// forgetDelays leaves only what is ready.
+func (s *wireServer) forgetDelays() {
+	ctx := context.Background()
+	old, left := s.mem.Open(broker.Options{}), memorybroker.NewServer()
+	b := left.Open(broker.Options{})
+	defer func() { _, _ = old.Close(ctx), b.Close(ctx) }()
+	for queue := range s.newest {
+		_ = b.Declare(ctx, queue)
+		for h, err := range old.Census(ctx, queue) {
+			if err == nil && h.State == broker.Queued {
+				b.Publish(ctx, h.Message)
+			}
+		}
+	}
+	s.mem = left
+}
+
 func (s *wireServer) closeConnections() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

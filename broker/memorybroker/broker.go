@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"time"
 
 	"acklab/broker"
 	"acklab/task"
@@ -37,13 +38,14 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 			return errors.New("declare queues: a queue needs a name")
 		}
 		if s.queues[name] == nil {
-			s.queues[name] = &queue{name: name, unacked: map[*item]struct{}{}}
+			s.queues[name] = newQueue(name)
 		}
 	}
 	return nil
 }
 
-// Publish stores the messages. See broker.Broker. It is never unsure.
+// Publish stores the messages; one whose ETA is ahead is delayed until then.
+// See broker.Broker. It is never unsure.
 func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	errs := make([]error, len(msgs))
 	for i, m := range msgs {
@@ -64,12 +66,20 @@ func (b *Broker) publish(ctx context.Context, m *task.Message) error {
 	case m == nil || m.ID == "":
 		return &broker.Refusal{Reason: broker.Invalid, Err: errors.New("a message needs an id")}
 	}
+	now := time.Now()
+	if err := task.CheckDelay(m, now); err != nil {
+		return &broker.Refusal{Reason: broker.Invalid, Err: err}
+	}
 	q, err := s.queue(m.Queue)
 	if err != nil {
 		b.opts.Tell(broker.Event{Kind: broker.Returned, Queue: m.Queue, MessageID: m.ID, Err: err})
 		return &broker.Refusal{Reason: broker.Unroutable, Err: err}
 	}
-	s.store(q, &item{msg: m})
+	if it := (&item{msg: m}); m.ETA.After(now) {
+		s.delay(q, it)
+	} else {
+		s.store(q, it)
+	}
 	return nil
 }
 
@@ -111,7 +121,7 @@ func (b *Broker) Depth(ctx context.Context, name string) (broker.Depth, error) {
 	if err != nil {
 		return broker.Depth{}, fmt.Errorf("depth: %w", err)
 	}
-	return broker.Depth{Ready: new(len(q.ready)), Unacked: new(len(q.unacked)), Delayed: new(0),
+	return broker.Depth{Ready: new(len(q.ready)), Unacked: new(len(q.unacked)), Delayed: new(len(q.delayed)),
 		Dead: new(len(q.dead)), Consumers: new(len(q.consumers))}, nil
 }
 
@@ -152,7 +162,7 @@ func (b *Broker) Traits() broker.Traits {
 		System: "memory", Server: "memory", Version: runtime.Version(),
 		Returns: broker.OnDisconnect, Confirms: true, RefusesUnknownQueue: true,
 		Marks: broker.MarksAlways, Counts: true, FIFO: true,
-		Delay: broker.ByWorker, Priority: broker.Absent, DeadLetters: broker.Native, SeesUnacked: true,
+		Delay: broker.Native, DelayLate: delayLate, Priority: broker.Absent, DeadLetters: broker.Native, SeesUnacked: true,
 	}
 }
 
@@ -167,6 +177,7 @@ func (b *Broker) Close(context.Context) error {
 	}
 	b.closed = true
 	delete(s.clients, b)
+	s.wind()
 	return nil
 }
 

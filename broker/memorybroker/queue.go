@@ -19,14 +19,22 @@ type item struct {
 	reason    string // why it is dead
 }
 
-// queue holds the items of one queue, each in one of three places. Its fields
+// place is where among the ready items this one belongs.
+func (it *item) place(o *item) int { return cmp.Compare(it.seq, o.seq) }
+
+// queue holds the items of one queue, each in one of four places. Its fields
 // are guarded by Server.mu.
 type queue struct {
 	name      string
 	ready     []*item // in the order of seq
 	unacked   map[*item]struct{}
+	delayed   map[*item]struct{} // in Server.delays too
 	dead      []*item
 	consumers []*consumer // the next one to serve first
+}
+
+func newQueue(name string) *queue {
+	return &queue{name: name, unacked: map[*item]struct{}{}, delayed: map[*item]struct{}{}}
 }
 
 // dispatch delivers ready items, oldest first, to consumers in turn, until
@@ -49,7 +57,7 @@ func (q *queue) dispatch() {
 // giveBack makes an unacked item ready again, at the place it had.
 func (q *queue) giveBack(it *item) {
 	delete(q.unacked, it)
-	i, _ := slices.BinarySearchFunc(q.ready, it, func(a, b *item) int { return cmp.Compare(a.seq, b.seq) })
+	i, _ := slices.BinarySearchFunc(q.ready, it, (*item).place)
 	q.ready = slices.Insert(q.ready, i, it)
 }
 
@@ -63,7 +71,8 @@ func (q *queue) park(it *item, reason string) {
 	q.dead = append(q.dead, it)
 }
 
-// held is everything the queue holds: the ready, the unacked, the dead.
+// held is everything the queue holds: the ready, the unacked, the delayed, the
+// dead.
 func (q *queue) held() []broker.Held {
 	var all []broker.Held
 	add := func(it *item, state broker.State) {
@@ -74,6 +83,9 @@ func (q *queue) held() []broker.Held {
 	}
 	for it := range q.unacked {
 		add(it, broker.Unacked)
+	}
+	for it := range q.delayed {
+		add(it, broker.Delayed)
 	}
 	for _, it := range q.dead {
 		add(it, broker.Dead)

@@ -3,14 +3,16 @@
 // plainest way. What it holds dies with the process.
 //
 // It stores the *task.Message it was given, not a copy and not bytes: a
-// message is a value that nobody changes (see package task). It holds nothing
-// back for an ETA, which is the worker's business, and knows no priorities.
+// message is a value that nobody changes (see package task). A message whose
+// ETA is ahead waits in a heap until a timer brings it to its queue, behind
+// what is ready there. It knows no priorities.
 package memorybroker
 
 import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"acklab/broker"
 )
@@ -22,6 +24,8 @@ type Server struct {
 	queues  map[string]*queue
 	clients map[*Broker]struct{}
 	seq     uint64 // of the last message stored
+	delays  delays
+	alarm   *time.Timer // for the first of delays; nil: none is set
 }
 
 // NewServer makes an empty server.
@@ -38,11 +42,12 @@ func (s *Server) Open(opts broker.Options) *Broker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients[b] = struct{}{}
+	s.ring()
 	return b
 }
 
-// View tells how many messages of the queue wait and how many are with
-// consumers. A queue that does not exist has none.
+// View tells how many messages of the queue wait for a consumer and how many
+// are with one; what waits for its ETA is neither. A queue that does not exist has none.
 func (s *Server) View(name string) (ready, unacked int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

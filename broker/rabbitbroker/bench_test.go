@@ -181,3 +181,49 @@ func BenchmarkOnePublishAtATime(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkADelayedPublish compares publishes with an ETA, ten different
+// delays, with publishes without ("of-bare": the plain one's time as a part of
+// the delayed one's).
+func BenchmarkADelayedPublish(b *testing.B) {
+	for _, queueType := range []string{"classic", "quorum"} {
+		b.Run(queueType, func(b *testing.B) {
+			r := calmNode(b)
+			queue := queueName()
+			client, _ := stocked(b, r.URL("")+"?queue_type="+queueType, queue, 0, broker.Options{})
+			conn, err := amqp.Dial(r.URL(""))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			ch, err := conn.Channel()
+			if err != nil {
+				b.Fatal(err)
+			}
+			steps := []time.Duration{}
+			for i := range 10 {
+				steps = append(steps, grid[len(grid)-1-i].wait)
+			}
+			delayed := func() {
+				msgs := messages(b, queue, perRound)
+				for i, m := range msgs {
+					m.ETA = time.Now().Add(steps[i%len(steps)] - time.Minute)
+				}
+				publishAll(b, client, msgs...)
+			}
+			delayed() // its queues exist from now on
+			empty := func() {
+				if _, err := ch.QueuePurge(queue, false); err != nil {
+					b.Fatal(err)
+				}
+				for _, s := range steps {
+					if _, err := ch.QueuePurge(delayQueue(queue, roundUp(s)), false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			empty()
+			compare(b, func() { driverPublish(b, client, queue) }, delayed, empty)
+		})
+	}
+}

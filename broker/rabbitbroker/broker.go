@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"acklab/broker"
 )
@@ -16,10 +17,13 @@ type Broker struct {
 	options broker.Options
 	log     *slog.Logger
 
+	delayIdle time.Duration // see the constant; tests want less
+
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
 
 	publisher *publisher
+	parker    *publisher // of dead letters: always with confirms
 	control   *control
 
 	mu        sync.Mutex
@@ -33,7 +37,19 @@ var _ broker.Broker = (*Broker)(nil)
 // Open makes a client for amqp://user:pass@host:port/vhost (amqps with TLS).
 // The URL may carry queue_type=classic (the default: a durable queue without
 // arguments, exactly as Celery declares it) or queue_type=quorum, and
-// heartbeat=SECONDS (10). It checks the URL only: connections are made when
+// heartbeat=SECONDS (10). Three parameters give durability away, to see what
+// it is worth; each is true unless the URL says false:
+//
+//   - durable=false: queues, their dead letters and delay queues are declared
+//     non-durable, and a node that ends forgets them with what they hold;
+//   - persistent=false: messages are published with delivery mode 1, and a
+//     node that ends forgets them, whatever the queue is;
+//   - confirms=false: publishes are not confirmed, see Publish. Close still
+//     waits until the server has taken what was written. Dead letters are
+//     confirmed nevertheless, on a connection of their own.
+//
+// The first two are refused with quorum queues, which know neither. All
+// clients of a queue must agree on queue_type and durable. Open checks the URL only: connections are made when
 // they are needed, so the server may be down. No error and no log line holds
 // the password.
 func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error) {
@@ -43,10 +59,14 @@ func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error
 	}
 	life, end := context.WithCancelCause(context.Background())
 	b := &Broker{
-		addr: addr, options: opts, log: opts.Logger(),
+		addr: addr, options: opts, log: opts.Logger(), delayIdle: delayIdle,
 		life: life, end: end, consumers: map[*consumer]struct{}{},
 	}
-	b.publisher = newPublisher(b)
+	b.publisher = newPublisher(b, addr.confirms)
+	b.parker = b.publisher
+	if !addr.confirms {
+		b.parker = newPublisher(b, true)
+	}
 	b.control = newControl(b)
 	return b, nil
 }
@@ -72,6 +92,9 @@ func (b *Broker) Close(ctx context.Context) error {
 	closing.Wait()
 	b.end(broker.ErrClosed)
 	closing.Go(func() { b.publisher.close(ctx) })
+	if b.parker != b.publisher {
+		closing.Go(func() { b.parker.close(ctx) })
+	}
 	closing.Go(func() { b.control.close(ctx) })
 	closing.Wait()
 	for _, err := range errs {

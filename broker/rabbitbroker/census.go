@@ -15,8 +15,8 @@ import (
 // stallLimit bounds the wait for one message that the server has counted.
 const stallLimit = 20 * time.Second
 
-// Census reads everything that the queue and its dead letters hold, each
-// message once, as a consumer on a connection of its own that acknowledges
+// Census reads everything that the queue, its delay queues and its dead letters
+// hold, each message once, as a consumer on a connection of its own that acknowledges
 // nothing, and gives it all back in the end. So it can be repeated, but it
 // marks what it has read as redelivered, raises the counts of quorum
 // queues, and shows messages as delivered that no consumer had: it comes last.
@@ -25,12 +25,21 @@ const stallLimit = 20 * time.Second
 // waits a moment for connections that are being torn down), when the number
 // read differs from what the server says, or when a quorum queue has no
 // leader. What a client without a subscription holds unacknowledged cannot be
-// seen (Traits.SeesUnacked): make sure that all clients are gone. A queue that
+// seen (Traits.SeesUnacked), nor what a quorum delay queue is handing over:
+// make sure that all clients are gone. A queue that
 // does not exist (any more) holds nothing and is no error; Depth tells.
 func (b *Broker) Census(ctx context.Context, queue string) iter.Seq2[broker.Held, error] {
 	return func(yield func(broker.Held, error) bool) {
 		if err := checkQueue(queue); err != nil {
 			yield(broker.Held{}, fmt.Errorf("census: %w", err))
+			return
+		}
+		release, more, err := b.censusDelayed(ctx, queue, yield)
+		defer release()
+		if err != nil {
+			yield(broker.Held{}, fmt.Errorf("census of queue %q (%s): %w", queue, broker.Delayed, err))
+		}
+		if err != nil || !more {
 			return
 		}
 		for _, state := range []broker.State{broker.Queued, broker.Dead} {
@@ -198,7 +207,16 @@ func (r *reader) subscribe(ctx context.Context) error {
 
 // cancel ends the subscriptions and counts what had come beyond what was read.
 func (r *reader) cancel(ctx context.Context) (more int, err error) {
-	err = r.calls.do(ctx, func() error {
+	err = r.end(ctx, func(*amqp.Delivery) { more++ })
+	return more, err
+}
+
+// end ends the subscriptions, and hands over what had come and was not read.
+func (r *reader) end(ctx context.Context, take func(*amqp.Delivery)) error {
+	err := r.calls.do(ctx, func() error {
+		if err := r.ch.Qos(1, 0, false); err != nil { // what the queue has sent is here when it is answered
+			return err
+		}
 		for i := range r.streams {
 			if err := r.ch.Cancel(fmt.Sprintf("acklab-census-%d", i), false); err != nil {
 				return err
@@ -207,14 +225,14 @@ func (r *reader) cancel(ctx context.Context) (more int, err error) {
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for _, deliveries := range r.streams {
-		for range deliveries {
-			more++
+		for raw := range deliveries {
+			take(&raw)
 		}
 	}
-	return more, nil
+	return nil
 }
 
 // consumers is how many consumers the server counts for the cancelled reader:

@@ -20,7 +20,8 @@ const window = 128
 type letter struct{ id, queue string }
 
 // pubSession is one connection that publishes, with one channel in confirm
-// mode, and the bookkeeping of what is on its way there.
+// mode unless the URL says confirms=false, and the bookkeeping of what is on
+// its way there.
 //
 // The order of things: the library's reader handles a return before the
 // confirm that follows it. returns has room for a whole window, and a post
@@ -34,11 +35,15 @@ type pubSession struct {
 	link   *link
 	ch     *amqp.Channel
 
+	confirms bool
+
 	out     chan *post    // to the writer
 	places  chan struct{} // one token for each post on its way
 	returns chan amqp.Return
 	gone    chan struct{} // closed when channel or connection has ended
 	running sync.WaitGroup
+	calls   rpc // synchronous calls on ch
+	delays  *delays
 
 	mu       sync.Mutex
 	onWay    map[letter]*post
@@ -47,13 +52,14 @@ type pubSession struct {
 	lostWith int   // posts on their way when it ended
 }
 
-func newPubSession(b *Broker, number int) (*pubSession, error) {
+func newPubSession(b *Broker, number int, confirms bool) (*pubSession, error) {
 	s := &pubSession{
-		b: b, number: number,
+		b: b, number: number, confirms: confirms,
 		out: make(chan *post, window), places: make(chan struct{}, window),
 		returns: make(chan amqp.Return, window), gone: make(chan struct{}),
-		onWay: map[letter]*post{}, returned: map[letter]amqp.Return{},
+		onWay: map[letter]*post{}, returned: map[letter]amqp.Return{}, calls: newRPC(),
 	}
+	s.delays = newDelays(s)
 	l, err := b.connect(b.life, "publisher", s.blocked)
 	if err != nil {
 		return nil, err
@@ -61,12 +67,12 @@ func newPubSession(b *Broker, number int) (*pubSession, error) {
 	s.link = l
 	stop := context.AfterFunc(b.life, l.abandon)
 	defer stop()
-	if s.ch, err = l.conn.Channel(); err == nil {
+	if s.ch, err = l.conn.Channel(); err == nil && confirms {
 		err = s.ch.Confirm(false)
 	}
 	if err != nil {
 		l.abandon()
-		return nil, fmt.Errorf("open a channel with confirms on %s: %w", b.addr.shown, err)
+		return nil, fmt.Errorf("open a channel to publish on %s: %w", b.addr.shown, err)
 	}
 	s.ch.NotifyReturn(s.returns)
 	closes := s.ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -74,6 +80,12 @@ func newPubSession(b *Broker, number int) (*pubSession, error) {
 	b.log.Debug("publisher connected", "broker", b.addr.shown, "session", number)
 	s.running.Go(func() { s.watch(closes) })
 	s.running.Go(s.write)
+	if !confirms {
+		s.running.Go(s.tellReturns)
+	}
+	if !b.addr.quorum {
+		s.running.Go(s.delays.keepTidy)
+	}
 	return s, nil
 }
 
@@ -105,9 +117,31 @@ func (s *pubSession) stands() bool {
 	}
 }
 
+// close tidies up, and without confirms sees what was written through.
 func (s *pubSession) close(ctx context.Context) {
+	s.delays.close(ctx)
+	if !s.confirms && s.stands() {
+		bounded, cancel := context.WithTimeout(ctx, closeLimit)
+		_ = s.processed(bounded) // what the end of the connection cuts off is lost, as the URL allows
+		cancel()
+	}
 	s.link.close(ctx)
 	<-s.gone
+}
+
+// processed returns when the server has handed every publish that was written
+// to its queue: its channel process takes one method after the other.
+func (s *pubSession) processed(ctx context.Context) error {
+	return s.calls.do(ctx, func() error { return s.ch.Qos(1, 0, false) })
+}
+
+// tellReturns reports what comes back while nobody waits for it.
+func (s *pubSession) tellReturns() {
+	for r := range s.returns { // the library closes it
+		err := fmt.Errorf("publish %q to queue %q: returned: %d %s", r.MessageId, r.RoutingKey, r.ReplyCode, r.ReplyText)
+		s.b.options.Tell(broker.Event{Kind: broker.Returned, Session: s.number, Queue: r.RoutingKey, MessageID: r.MessageId, Err: err})
+		s.b.log.Warn("a publish came back", "broker", s.b.addr.shown, "session", s.number, "error", err)
+	}
 }
 
 func (s *pubSession) blocked(reason string) {
@@ -141,6 +175,8 @@ func (s *pubSession) write() {
 		case p := <-s.out:
 			if s.admit(p) {
 				s.put(p)
+			} else {
+				s.spare(p)
 			}
 		}
 	}
@@ -188,10 +224,19 @@ func (s *pubSession) admit(p *post) bool {
 
 func (p *post) letter() letter { return letter{p.out.MessageId, p.queue} }
 
-// put writes one admitted post.
+// spare is the end of a post that will not be written on this session.
+func (s *pubSession) spare(p *post) {
+	if p.step != none {
+		s.delays.leave(p)
+	}
+}
+
+// put writes one admitted post. Without confirms that is all that can be known
+// of it.
 func (s *pubSession) put(p *post) {
 	if !p.state.CompareAndSwap(waiting, written) {
 		<-s.places
+		s.spare(p)
 		return
 	}
 	s.mu.Lock()
@@ -200,6 +245,10 @@ func (s *pubSession) put(p *post) {
 	confirm, err := s.ch.PublishWithDeferredConfirm("", p.queue, true, false, p.out)
 	if err != nil {
 		s.conclude(p, s.writeError(p, err))
+		return
+	}
+	if confirm == nil {
+		s.conclude(p, nil)
 		return
 	}
 	s.running.Go(func() {
@@ -222,8 +271,11 @@ func (s *pubSession) writeError(p *post, err error) error {
 func (s *pubSession) verdict(p *post, acked bool) error {
 	if r, ok := s.takeReturn(p); ok {
 		err := fmt.Errorf("%v: returned: %d %s", p, r.ReplyCode, r.ReplyText)
-		s.b.options.Tell(broker.Event{Kind: broker.Returned, Session: s.number, Queue: p.queue, MessageID: p.out.MessageId, Err: err})
-		return &broker.Refusal{Reason: broker.Unroutable, Err: err}
+		refused := &broker.Refusal{Reason: broker.Unroutable, Err: err}
+		if !p.vanished(refused) { // else it gets another chance
+			s.b.options.Tell(broker.Event{Kind: broker.Returned, Session: s.number, Queue: p.to, MessageID: p.out.MessageId, Err: err})
+		}
+		return refused
 	}
 	switch {
 	case acked:
@@ -283,6 +335,7 @@ func (s *pubSession) conclude(p *post, fate error) {
 	delete(s.onWay, p.letter())
 	s.mu.Unlock()
 	<-s.places
+	s.spare(p) // with a delay: no longer on its way
 	p.err = fate
 	close(p.done)
 }

@@ -37,7 +37,7 @@ func (h *hold) Reject(ctx context.Context, d *broker.Delivery, reason string) er
 	dead := d.Queue + deadSuffix
 	letter, err := h.deadLetter(d, reason, time.Now())
 	if err == nil {
-		err = s.c.b.publisher.send(ctx, dead, letter)
+		err = s.c.b.parker.send(ctx, dead, letter)
 	}
 	if err != nil {
 		back := s.settle(h, h.nack)

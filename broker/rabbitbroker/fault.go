@@ -39,3 +39,12 @@ func refusal(err error) error {
 	}
 	return &broker.Refusal{Reason: reason, Err: err}
 }
+
+// otherwise explains the answer to a declaration of a queue that exists with
+// other properties.
+func otherwise(doing string, err error) error {
+	if code(err) == amqp.PreconditionFailed {
+		return fmt.Errorf("%s: it exists with other properties; delete it, or say in the URL what it was made with (queue_type, durable): %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

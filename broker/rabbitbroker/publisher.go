@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -16,7 +17,8 @@ import (
 // publisher owns the publishing connection. It connects when somebody wants
 // to publish and no session stands; one attempt serves all who wait.
 type publisher struct {
-	b *Broker
+	b        *Broker
+	confirms bool
 
 	mu       sync.Mutex
 	session  *pubSession
@@ -33,12 +35,15 @@ type attempt struct {
 	err     error
 }
 
-func newPublisher(b *Broker) *publisher { return &publisher{b: b} }
+func newPublisher(b *Broker, confirms bool) *publisher { return &publisher{b: b, confirms: confirms} }
 
 // post is one message on its way.
 type post struct {
-	queue string
+	queue string // where it is published to: with a delay, the delay queue
 	out   amqp.Publishing
+	to    string // its destination
+	step  int    // of the grid; none: it is not delayed
+	again bool   // it came back once, because its delay queue was gone
 
 	session   *pubSession
 	state     atomic.Int32
@@ -55,8 +60,15 @@ const (
 	withdrawn
 )
 
-func newPost(queue string, out amqp.Publishing) *post {
-	return &post{queue: queue, out: out, withdrawn: make(chan struct{}), done: make(chan struct{})}
+// none is the step of a post that is not delayed.
+const none = -1
+
+func newPost(to string, step int, out amqp.Publishing) *post {
+	p := &post{queue: to, out: out, to: to, step: step, withdrawn: make(chan struct{}), done: make(chan struct{})}
+	if step != none {
+		p.queue = delayQueue(to, step)
+	}
+	return p
 }
 
 // withdraw takes the post back and reports whether it was not yet written.
@@ -69,6 +81,9 @@ func (p *post) withdraw() bool {
 }
 
 func (p *post) String() string {
+	if p.step != none {
+		return fmt.Sprintf("publish %q to queue %q in %s", p.out.MessageId, p.to, grid[p.step].name)
+	}
 	return fmt.Sprintf("publish %q to queue %q", p.out.MessageId, p.queue)
 }
 
@@ -78,17 +93,27 @@ func (p *post) String() string {
 // negative confirm is ErrUnsure. Where no session stands it tries once to
 // connect. While the server is out of memory or disk (connection.blocked)
 // nothing is sent: what waits when ctx ends is refused as Full.
+//
+// A message whose ETA is ahead goes to a delay queue of its destination,
+// <queue>.delay.<step>, for the smallest step of the grid that reaches the ETA
+// (100 ms to 30 days; more is refused as Invalid): it comes late by the
+// rounding, and never early. The server sees no destination in that publish,
+// so the driver asks for it first, and relies on the answer for a second: what
+// was confirmed for a queue that is deleted later is lost like what was in
+// it (a quorum delay queue keeps it until the queue exists again).
+//
+// With confirms=false nil means that the message was written to the socket.
+// It may be lost on the way, and what the server returns is an event
+// (Returned) and no error.
 func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	errs := make([]error, len(msgs))
 	posts := make([]*post, len(msgs))
 	for i, m := range msgs {
-		out, err := publishing(m)
-		if err != nil {
-			errs[i] = err
-			continue
+		p, err := b.post(m, time.Now())
+		if err == nil {
+			err = b.publisher.hand(ctx, p)
 		}
-		p := newPost(m.Queue, out)
-		if errs[i] = b.publisher.hand(ctx, p); errs[i] == nil {
+		if errs[i] = err; err == nil {
 			posts[i] = p
 		}
 	}
@@ -100,12 +125,40 @@ func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	return errs
 }
 
+// post expresses the message in AMQP, as of now. Every error is a
+// *broker.Refusal.
+func (b *Broker) post(m *task.Message, now time.Time) (*post, error) {
+	out, err := publishing(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := task.CheckDelay(m, now); err != nil {
+		return nil, &broker.Refusal{Reason: broker.Invalid, Err: fmt.Errorf("message %q: %w", m.ID, err)}
+	}
+	b.deliveryMode(&out)
+	if !m.ETA.After(now) {
+		return newPost(m.Queue, none, out), nil
+	}
+	p := newPost(m.Queue, roundUp(m.ETA.Sub(now)), out)
+	if len(p.queue) > maxName {
+		return nil, invalid("message %q: the name of its delay queue %.40q... is %d bytes long, AMQP carries %d", m.ID, p.queue, len(p.queue), maxName)
+	}
+	return p, nil
+}
+
+func (b *Broker) deliveryMode(out *amqp.Publishing) {
+	if !b.addr.persistent {
+		out.DeliveryMode = amqp.Transient
+	}
+}
+
 // send publishes one message that is already in AMQP's terms.
 func (pub *publisher) send(ctx context.Context, queue string, out amqp.Publishing) error {
 	if err := checkPublishing(queue, out); err != nil {
 		return err
 	}
-	p := newPost(queue, out)
+	pub.b.deliveryMode(&out)
+	p := newPost(queue, none, out)
 	if err := pub.hand(ctx, p); err != nil {
 		return err
 	}
@@ -123,40 +176,73 @@ func (pub *publisher) hand(ctx context.Context, p *post) error {
 			return refusal(fmt.Errorf("%v: %w", p, err))
 		}
 		p.session = s
+		if p.step != none {
+			if err := s.delays.enter(ctx, p); err != nil {
+				return err
+			}
+		}
 		select {
 		case s.out <- p:
 			return nil
 		case <-s.gone:
 		case <-ctx.Done():
+			s.spare(p)
 			return s.notSent(p, ctx.Err())
 		}
 	}
 }
 
-// wait waits for the fate of a post that was handed over. A post that its
-// session's end has caught unwritten is handed to the next session.
+// wait waits for the fate of a post that was handed over. One that came back
+// because its delay queue was gone is certainly not stored: it is published
+// once more, with the queue made anew.
 func (pub *publisher) wait(ctx context.Context, p *post) error {
+	p, err := pub.await(ctx, p)
+	if !p.vanished(err) {
+		return err
+	}
+	p.session.delays.forget(p)
+	next := newPost(p.to, p.step, p.out)
+	next.again = true
+	if err := pub.hand(ctx, next); err != nil {
+		return err
+	}
+	_, err = pub.await(ctx, next)
+	return err
+}
+
+// vanished: the delay queue of the post is not there, for the first time.
+func (p *post) vanished(err error) bool {
+	r, ok := errors.AsType[*broker.Refusal](err)
+	return p.step != none && !p.again && ok && r.Reason == broker.Unroutable
+}
+
+// await waits for the fate of a post that was handed over. A post that its
+// session's end has caught unwritten is handed to the next session; the post
+// that has met the fate is returned.
+func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 	for {
 		select {
 		case <-p.done:
-			return p.err
+			return p, p.err
 		case <-ctx.Done():
 			if p.withdraw() {
-				return p.session.notSent(p, ctx.Err())
+				return p, p.session.notSent(p, ctx.Err())
 			}
 			select {
 			case <-p.done:
-				return p.err
+				return p, p.err
 			default:
-				return unsure(fmt.Sprintf("%v: no confirm", p), ctx.Err())
+				return p, unsure(fmt.Sprintf("%v: no confirm", p), ctx.Err())
 			}
 		case <-p.session.gone:
 			if !p.withdraw() {
-				return p.settled(ctx)
+				return p, p.settled(ctx)
 			}
-			p = newPost(p.queue, p.out)
+			again := p.again
+			p = newPost(p.to, p.step, p.out)
+			p.again = again
 			if err := pub.hand(ctx, p); err != nil {
-				return err
+				return p, err
 			}
 		}
 	}
@@ -205,7 +291,7 @@ func (pub *publisher) standing(ctx context.Context) (*pubSession, error) {
 }
 
 func (pub *publisher) connect(a *attempt, number int) {
-	s, err := newPubSession(pub.b, number)
+	s, err := newPubSession(pub.b, number, pub.confirms)
 	pub.mu.Lock()
 	defer pub.mu.Unlock()
 	defer close(a.done)

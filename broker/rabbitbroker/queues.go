@@ -15,9 +15,10 @@ import (
 // deadSuffix makes the name of a queue's dead letter queue.
 const deadSuffix = ".dead"
 
-// Declare makes the queues and their dead letter queues exist: durable,
-// without arguments (classic) or of type quorum. A queue that exists with
-// other properties is an error that names it (406 PRECONDITION_FAILED).
+// Declare makes the queues and their dead letter queues exist: durable unless
+// the URL says durable=false, without arguments (classic) or of type quorum. A
+// queue that exists with other properties is an error that names it (406
+// PRECONDITION_FAILED). Delay queues are made when they are needed.
 //
 // A queue is young for about two seconds: a single node that is killed sooner
 // after the first declaration can forget it, with what it had confirmed. Of a
@@ -33,14 +34,11 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 	for _, q := range queues {
 		for _, name := range []string{q + deadSuffix, q} {
 			err := b.control.ask(ctx, func(ch *amqp.Channel) error {
-				_, err := ch.QueueDeclare(name, true, false, false, false, b.queueArguments())
+				_, err := ch.QueueDeclare(name, b.addr.durable, false, false, false, b.queueArguments())
 				return err
 			})
-			if code(err) == amqp.PreconditionFailed {
-				return fmt.Errorf("declare queue %q as durable %s queue: it exists with other properties: %w", name, b.queueType(), err)
-			}
 			if err != nil {
-				return fmt.Errorf("declare queue %q: %w", name, err)
+				return otherwise(fmt.Sprintf("declare queue %q as %s queue", name, b.queueType()), err)
 			}
 		}
 	}
@@ -48,10 +46,13 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 }
 
 func (b *Broker) queueType() string {
-	if b.addr.quorum {
+	switch {
+	case b.addr.quorum:
 		return "quorum"
+	case b.addr.durable:
+		return "durable classic"
 	}
-	return "classic"
+	return "non-durable classic"
 }
 
 func (b *Broker) queueArguments() amqp.Table {
@@ -73,10 +74,11 @@ func checkQueue(name string) error {
 	return nil
 }
 
-// Depth tells what waits in the queue and in its dead letters, and how many
-// consumers there are. AMQP does not tell what is unacknowledged: Unacked is
-// nil. A queue that does not exist wraps broker.ErrUnknownQueue; dead letters
-// that do not exist are 0.
+// Depth tells what waits in the queue, in its delay queues and in its dead
+// letters, and how many consumers there are. AMQP does not tell what is
+// unacknowledged: Unacked is nil. A queue that does not exist wraps
+// broker.ErrUnknownQueue; dead letters that do not exist are 0. What a quorum
+// delay queue is handing over at this moment is not counted.
 //
 // A quorum queue without a leader is an error. RabbitMQ itself then answers
 // "0 messages, 0 consumers" (rabbit_quorum_queue:stat/2 of 3.10.8), so an
@@ -86,6 +88,10 @@ func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) 
 	if err := checkQueue(queue); err != nil {
 		return broker.Depth{}, fmt.Errorf("depth: %w", err)
 	}
+	delayed, err := b.delayed(ctx, queue) // first: what is due meanwhile is ready then
+	if err != nil {
+		return broker.Depth{}, fmt.Errorf("depth of the delay queues of %q: %w", queue, err)
+	}
 	ready, consumers, err := b.inspect(ctx, queue)
 	if err != nil {
 		return broker.Depth{}, fmt.Errorf("depth of queue %q: %w", queue, err)
@@ -94,7 +100,7 @@ func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) 
 	if err != nil && !errors.Is(err, broker.ErrUnknownQueue) {
 		return broker.Depth{}, fmt.Errorf("depth of queue %q: %w", queue+deadSuffix, err)
 	}
-	return broker.Depth{Ready: &ready, Dead: &dead, Consumers: &consumers}, nil
+	return broker.Depth{Ready: &ready, Delayed: &delayed, Dead: &dead, Consumers: &consumers}, nil
 }
 
 // unansweredAfter is just below the 250 ms after which the server gives up on

@@ -18,16 +18,18 @@ type address struct {
 	shown     string // for people: without the password
 	quorum    bool
 	heartbeat time.Duration
+
+	durable, persistent, confirms bool
 }
 
-// parseURL reads amqp://user:pass@host:port/vhost?queue_type=...&heartbeat=...
+// parseURL reads amqp://user:pass@host:port/vhost?queue_type=...&heartbeat=...&durable=...&persistent=...&confirms=...
 // Its errors never quote the part of the URL that may hold a password.
 func parseURL(raw string) (address, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return address{}, errors.New("the broker URL cannot be parsed (reserved characters in user name or password must be percent-encoded)")
 	}
-	a := address{shown: shown(u), heartbeat: defaultHeartbeat}
+	a := address{shown: shown(u), heartbeat: defaultHeartbeat, durable: true, persistent: true, confirms: true}
 	switch {
 	case u.Scheme != "amqp" && u.Scheme != "amqps":
 		return address{}, fmt.Errorf("broker URL with scheme %q: use amqp or amqps", u.Scheme)
@@ -70,9 +72,20 @@ func (a *address) query(raw string) error {
 				return fmt.Errorf("heartbeat=%s: use 1 to 65535 (seconds)", value)
 			}
 			a.heartbeat = time.Duration(n) * time.Second
+		case name == "durable" || name == "persistent" || name == "confirms":
+			if value != "true" && value != "false" {
+				return fmt.Errorf("%s=%s: use true or false", name, value)
+			}
+			*map[string]*bool{"durable": &a.durable, "persistent": &a.persistent, "confirms": &a.confirms}[name] = value == "true"
 		default:
-			return fmt.Errorf("unknown parameter %s: there are queue_type and heartbeat", name)
+			return fmt.Errorf("unknown parameter %s: there are queue_type, heartbeat, durable, persistent and confirms", name)
 		}
+	}
+	switch {
+	case a.quorum && !a.durable:
+		return errors.New("durable=false: a quorum queue is always durable, leave out one of the two")
+	case a.quorum && !a.persistent:
+		return errors.New("persistent=false: a quorum queue stores every message, leave out one of the two")
 	}
 	return nil
 }

@@ -137,6 +137,7 @@ func decode(raw *amqp.Delivery, queue string) (*task.Message, error) {
 		Priority: raw.Priority, DeliveryMode: raw.DeliveryMode, Body: raw.Body,
 	})
 	m.Queue = queue
+	forgetHop(m.Extra, queue)
 	for _, own := range []string{reasonHeader, queueHeader, historyHeader} {
 		delete(m.Extra, own) // about where it was parked, not about the task
 	}
@@ -160,4 +161,18 @@ func deliveryCount(raw *amqp.Delivery) (earlier int, ok bool) {
 		return int(n), true
 	}
 	return 0, false
+}
+
+// forgetHop takes from the headers what RabbitMQ has written into them on the
+// way through a delay queue of ours. What other queues of other people have
+// written stays.
+func forgetHop(headers map[string]any, queue string) {
+	first, _ := headers["x-first-death-queue"].(string)
+	deaths, _ := headers["x-death"].([]any)
+	if len(deaths) != 1 || !isDelayQueue(first, queue) {
+		return
+	}
+	for _, h := range []string{"x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"} {
+		delete(headers, h)
+	}
 }

@@ -96,11 +96,12 @@ func (r *record) redelivered() bool {
 	return false
 }
 
-// copied: several messages that certainly existed have the same retry number.
+// copied: several messages that certainly existed have the same retry number,
+// and none of them took the place of another.
 func (r *record) copied() bool {
 	seen := map[int]bool{}
 	for _, l := range r.letters {
-		if l.status() != confirmed && len(l.received) == 0 && !l.held {
+		if l.status() != confirmed && len(l.received) == 0 && !l.held || l.put && !l.held {
 			continue
 		}
 		if seen[l.retries] {
@@ -111,11 +112,21 @@ func (r *record) copied() bool {
 	return false
 }
 
+// restarted: one try began more than once. A retry is another try.
+func (r *record) restarted() bool {
+	for _, starts := range r.began {
+		if len(starts) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 // fate is the whole judgement of one task.
 func (h *history) fate(r *record) Fate {
 	f := Fate{
 		Task: r.id, Starts: r.starts, Finishes: r.finishes, ResultLost: r.resultLost,
-		Redelivered: r.redelivered(), Copied: r.copied(), BackAfter: -1,
+		Tries: len(r.began), Restarted: r.restarted(), Redelivered: r.redelivered(), Copied: r.copied(), BackAfter: -1,
 	}
 	for _, l := range r.letters {
 		f.Messages = append(f.Messages, l.id)

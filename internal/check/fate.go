@@ -53,6 +53,8 @@ type Fate struct {
 	Messages    []string  `json:"messages"`            // ids, in the order of their first line
 	Starts      int       `json:"starts"`              // how often a handler began
 	Finishes    int       `json:"finishes"`            // how often one finished
+	Tries       int       `json:"tries"`               // how many different tries began: 1, and one for each retry
+	Restarted   bool      `json:"restarted,omitempty"` // one of them began more than once
 	Redelivered bool      `json:"redelivered,omitempty"`
 	Copied      bool      `json:"copied,omitempty"`
 	Leftover    int       `json:"leftover,omitempty"` // messages still held though the task has ended

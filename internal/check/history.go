@@ -56,7 +56,9 @@ type record struct {
 	seen      bool // something proves that the task existed
 
 	starts, finishes int
-	failed           bool // for good
+	began            map[int][]event // the starts, by the number of the try
+	failures         map[int][]event // the failures after which there is a retry, by the same
+	failed           bool            // for good
 	expired, revoked bool
 	resultLost       bool
 	over             int64 // when it first ended for good; 0: never
@@ -75,6 +77,8 @@ type letter struct {
 	known    bool // retries is from its attempt
 	publish  map[*book]*publishing
 	received []event
+	eta      int64          // the moment before which it must not run; 0: none
+	put      bool           // it was postponed and has not come again: another message has its place
 	acks     int            // acknowledgements that may have told the broker to forget it
 	acking   map[*book]bool // the book's latest settlement of it is one of them
 	held     bool
@@ -137,7 +141,7 @@ var roles = map[ledger.Event]role{
 	ledger.AckSending: witnessing, ledger.AckSent: witnessing, ledger.AckUnsure: witnessing, ledger.StaleAck: witnessing,
 	ledger.Started: witnessing, ledger.Finished: witnessing, ledger.Failed: witnessing, ledger.Interrupted: witnessing,
 	ledger.Requeuing: witnessing, ledger.Requeued: witnessing, ledger.Rejecting: witnessing, ledger.Rejected: witnessing,
-	ledger.Expired: witnessing, ledger.Revoked: witnessing, ledger.ResultLost: witnessing,
+	ledger.Postponed: witnessing, ledger.Expired: witnessing, ledger.Revoked: witnessing, ledger.ResultLost: witnessing,
 }
 
 // take enters one event about a task.
@@ -190,7 +194,7 @@ func (h *history) find(e event) (*record, *letter) {
 func (h *history) task(id string) *record {
 	r := h.tasks[id]
 	if r == nil {
-		r = &record{id: id}
+		r = &record{id: id, began: map[int][]event{}, failures: map[int][]event{}}
 		h.tasks[id] = r
 		h.order = append(h.order, r)
 	}
@@ -209,6 +213,7 @@ func (r *record) publish(e event, l *letter) {
 		p.attempted++
 		r.attempted = true
 		l.retries, l.known = e.Retries, true
+		l.eta = e.ETA
 		l.attempts = append(l.attempts, e)
 	case ledger.Confirmed:
 		p.confirmed++
@@ -232,6 +237,7 @@ func (r *record) witness(e event, l *letter) {
 		r.received = append(r.received, e)
 	case ledger.Started:
 		r.starts++
+		r.began[e.try(l)] = append(r.began[e.try(l)], e)
 	case ledger.Finished:
 		r.finishes++
 		r.end(e)
@@ -239,7 +245,9 @@ func (r *record) witness(e event, l *letter) {
 		if e.Final {
 			r.failed = true
 			r.end(e)
+			break
 		}
+		r.failures[e.try(l)] = append(r.failures[e.try(l)], e)
 	case ledger.Expired:
 		r.expired = true
 		r.end(e)
@@ -256,9 +264,12 @@ func (l *letter) witness(e event) {
 	switch e.Event {
 	case ledger.Received:
 		l.received = append(l.received, e)
+		l.put = false
 		if !l.known {
 			l.retries = e.Retries
 		}
+	case ledger.Postponed:
+		l.put = true
 	case ledger.AckSending:
 		l.acks++
 		l.acking[e.book] = true
@@ -275,6 +286,14 @@ func (l *letter) witness(e event) {
 			l.acking[e.book] = false
 		}
 	}
+}
+
+// try is the retry number of the try that a line is about.
+func (e event) try(l *letter) int {
+	if l == nil {
+		return e.Retries
+	}
+	return l.retries
 }
 
 func (r *record) end(e event) {

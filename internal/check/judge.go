@@ -62,7 +62,7 @@ func (c Counts) add(f Fate, r *record) {
 		c["lost_unexplained"]++
 	}
 	for name, yes := range map[string]bool{
-		"repeated": f.Finishes > 1, "restarted": f.Starts > 1, "redelivered": f.Redelivered,
+		"repeated": f.Finishes > 1, "restarted": f.Restarted, "redelivered": f.Redelivered,
 		"copied": f.Copied, "result_lost": f.ResultLost,
 	} {
 		if yes {

@@ -6,20 +6,44 @@ import (
 	"acklab/internal/ledger"
 )
 
-// MeasureNames are the measures that Judge makes of a trial with a victim, in
-// the order of a report. The first twelve are numbers of tasks, by what they
-// were for the victim when it died; the others are seconds since its death,
-// and absent when nothing came back.
+// MeasureNames are the measures that Judge makes, in the order of a report.
+//
+// Those of a trial with a victim: the first twelve are numbers of tasks, by
+// what they were for the victim when it died; three more are seconds since its
+// death, and absent when nothing came back.
 //
 //   - back_after_seconds: until another process received the running task: the
 //     one of the checkpoint, else the slowest of those that ran;
 //   - back_after_max_seconds: until the last of what the victim held came back;
 //   - redelivery_seconds: until the first of what the victim held came back.
+//
+// Those of a trial in which a handler failed, or a retry was published. A try
+// is a task with a retry number, however often it began.
+//
+//   - attempts_min, attempts_max: how many different tries began, for the task
+//     with the fewest and the most, of those that began at all;
+//   - retry_gap_min_seconds, retry_gap_mean_seconds, retry_gap_max_seconds:
+//     from the failed line of a try to the first start of the message that
+//     was published to retry it; absent when no retry began;
+//   - early_starts: starts of a retry before the ETA that it was published
+//     with; absent when none had one.
+//
+// Those of a trial in which a message with an ETA was received:
+//
+//   - delay_error_min_seconds, delay_error_mean_seconds,
+//     delay_error_max_seconds: its first receipt minus its ETA, negative when
+//     it was early;
+//   - delay_early: how many of them were received before their ETA.
+//
+// Gaps and errors are differences of the host's monotonic clock; an ETA stands
+// on it in the attempted line, converted by the publisher.
 var MeasureNames = []string{
 	"running", "running_lost", "running_repeated", "running_restarted",
 	"prefetched", "prefetched_lost", "prefetched_repeated", "prefetched_restarted",
 	"waiting", "waiting_lost", "waiting_repeated", "waiting_restarted",
 	"back_after_seconds", "back_after_max_seconds", "redelivery_seconds",
+	"attempts_min", "attempts_max", "retry_gap_min_seconds", "retry_gap_mean_seconds", "retry_gap_max_seconds", "early_starts",
+	"delay_error_min_seconds", "delay_error_mean_seconds", "delay_error_max_seconds", "delay_early",
 }
 
 // conditions in the order of MeasureNames.
@@ -29,6 +53,8 @@ var conditions = []Condition{Running, Prefetched, Waiting}
 func (h *history) measure(fates []Fate) map[string]float64 {
 	m := map[string]float64{}
 	h.runnersMeasures(m)
+	h.retryMeasures(m)
+	h.delayMeasures(m)
 	if h.victim == nil {
 		return m
 	}
@@ -43,7 +69,7 @@ func (h *history) measure(fates []Fate) map[string]float64 {
 		}
 		name := string(f.Condition)
 		m[name]++
-		for suffix, yes := range map[string]bool{"_lost": f.Class == Lost, "_repeated": f.Finishes > 1, "_restarted": f.Starts > 1} {
+		for suffix, yes := range map[string]bool{"_lost": f.Class == Lost, "_repeated": f.Finishes > 1, "_restarted": f.Restarted} {
 			if yes {
 				m[name+suffix]++
 			}

@@ -34,8 +34,8 @@ const (
 // of them do not, just in how many cells. Cells whose own trials disagree are
 // left out of that condition where the others show one, and named after it as
 // a matter of chance. Cells without a sure trial decide nothing; if all are
-// like that the verdict is not run. The sentence names the number of trials
-// and how far it carries (see Frequency).
+// like that the verdict is not run. The sentence names the systems and settings
+// that were tried, the number of trials and how far it carries (see Frequency).
 func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 	var decided []decision
 	trials, against, silent := 0, 0, 0
@@ -68,7 +68,7 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 	} else {
 		because += fmt.Sprintf(" (%s, %s)", where, plural(trials, "trial"))
 	}
-	because += races(decided)
+	because += races(decided) + tried(decided, because)
 	if silent > 0 {
 		because += fmt.Sprintf("; %s undecided", plural(silent, "cell"))
 	}
@@ -132,6 +132,30 @@ func decide(c ClaimCell) decision {
 // trials: when its control did not run clean, say.
 func (c ClaimCell) doubtful() bool {
 	return c.Outcome == Doubtful && !slices.ContainsFunc(c.Trials, func(r Result) bool { return len(r.Unsure) > 0 })
+}
+
+// mostValues is how many values of one setting the sentence names.
+const mostValues = 6
+
+// tried names the systems and settings of the cells, those that the sentence
+// has named already left out: "; tried with system in (redis, rabbitmq),
+// ack=late".
+func tried(decided []decision, sentence string) string {
+	var terms []string
+	for _, k := range keysOf(decided) {
+		values := slices.DeleteFunc(valuesOf(decided, k), func(v string) bool { return v == "" })
+		switch {
+		case len(values) == 0 || strings.Contains(sentence, " "+k+"=") || strings.Contains(sentence, " "+k+" in ("):
+		case len(values) > mostValues:
+			terms = append(terms, fmt.Sprintf("%d values of %s", len(values), k))
+		default:
+			terms = append(terms, term(k, values...))
+		}
+	}
+	if len(terms) == 0 {
+		return ""
+	}
+	return "; tried with " + strings.Join(terms, ", ")
 }
 
 // settledCells are the cells in which it is no matter of chance, or all of

@@ -151,7 +151,7 @@ func (v *victim) handle(h *history, e event) {
 		d.accepted, d.started = true, true
 	case ledger.Failed:
 		d.ended, d.owes = e.Final, !e.Final
-	case ledger.Finished, ledger.Interrupted, ledger.Expired, ledger.Revoked:
+	case ledger.Finished, ledger.Interrupted, ledger.Postponed, ledger.Expired, ledger.Revoked:
 		d.ended = true
 	}
 }
@@ -216,7 +216,7 @@ func (v *victim) backAfter(r *record, c Condition) float64 {
 		}
 	}
 	for _, e := range later {
-		if e.Mono >= since {
+		if e.Mono >= since && v.hands[e.Message] != nil { // a retry that others received does not bring back what failed
 			return max(0, float64(e.Mono-v.death)/1e9)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // Schemes are the URL schemes that Open understands, for messages to people.
-const Schemes = "memory://, asynq://host:port/db, amqp://user:password@host:port/vhost[?queue_type=quorum]; asynqs and amqps for TLS"
+const Schemes = "memory://, asynq://host:port/db, amqp://user:password@host:port/vhost (it takes ?queue_type=quorum, durable=false, persistent=false, confirms=false); asynqs and amqps for TLS"
 
 // encode is what a person is told whose URL has a reserved character where it
 // splits the password.

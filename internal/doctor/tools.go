@@ -40,7 +40,7 @@ func findTools(ctx context.Context) []Tool {
 		tools = append(tools, program(ctx, Tool{Name: "strace", For: "counting what is synced to disk", Needed: true, Install: install("strace", "")}, "-V", "strace"))
 	}
 	return append(tools,
-		program(ctx, Tool{Name: "prometheus", For: "shapes over time of experiments with a load", Needed: true, Install: install("prometheus", "prometheus")}, "--version", "prometheus"),
+		prometheusTool(),
 		program(ctx, Tool{Name: "chromium", For: "the test of the web page", Install: install("chromium", "--cask chromium")}, "--version",
 			"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless_shell", "headless-shell",
 			"/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
@@ -70,6 +70,13 @@ func found(t Tool, b server.Binary, err error) Tool {
 		}
 	}
 	return t
+}
+
+// prometheusTool is not needed: without it trials count as well, only their
+// plots are missing.
+func prometheusTool() Tool {
+	b, err := server.FindPrometheus()
+	return found(Tool{Name: "prometheus", For: "shapes over time of trials under load; verdicts do without"}, b, err)
 }
 
 // erlangTool looks for what runs RabbitMQ. Its version lies in a file, so that

@@ -140,7 +140,7 @@ func (t *Target) options(raw string) error {
 	for name, values := range query {
 		value := values[len(values)-1]
 		switch name {
-		case "poll", "queue_type", "heartbeat", "visibility_timeout":
+		case "poll", "queue_type", "heartbeat", "visibility_timeout", "durable", "persistent", "confirms":
 		case "ssl_cert_reqs":
 			if err := t.certificates(value); err != nil {
 				return err

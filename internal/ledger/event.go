@@ -40,6 +40,7 @@ const (
 	Requeued    Event = "requeued"    // after it
 	Rejecting   Event = "rejecting"   // before parking it in the dead letters: Reason
 	Rejected    Event = "rejected"    // after it
+	Postponed   Event = "postponed"   // not run, it came before its ETA: the broker has confirmed another message of it for then
 	Expired     Event = "expired"     // not run, its time had passed
 	Revoked     Event = "revoked"     // not run, somebody revoked it
 	ResultLost  Event = "result-lost" // finished, but its result could not be stored: Reason

@@ -18,6 +18,7 @@ type Line struct {
 	Name    string            `json:"name,omitempty"`    // name of the task's handler
 	Queue   string            `json:"queue,omitempty"`   // queue it came from or goes to
 	Retries int               `json:"retries,omitempty"` // retry number of the message
+	ETA     int64             `json:"eta,omitempty"`     // for attempted: CLOCK_MONOTONIC of the moment before which it must not run, see MonoAt
 	Hash    string            `json:"hash,omitempty"`    // hash of name and arguments
 	Session int               `json:"session,omitempty"` // number of the consumer's connection
 	Seen    string            `json:"seen,omitempty"`    // the broker's redelivery mark: first, again, unknown
@@ -50,6 +51,7 @@ func (l *Line) append(buf []byte) []byte {
 	buf = appendString(buf, "name", l.Name)
 	buf = appendString(buf, "queue", l.Queue)
 	buf = appendInt(buf, "retries", int64(l.Retries))
+	buf = appendInt(buf, "eta", l.ETA)
 	buf = appendString(buf, "hash", l.Hash)
 	buf = appendInt(buf, "session", int64(l.Session))
 	buf = appendString(buf, "seen", l.Seen)

@@ -121,3 +121,14 @@ func Now() int64 {
 	}
 	return ts.Nano()
 }
+
+// MonoAt is the wall-clock moment on CLOCK_MONOTONIC, as Line.ETA has it, by what
+// both clocks say now; 0 for the zero time. It is never later than the moment,
+// so that nothing is called early for the sake of the conversion.
+func MonoAt(moment time.Time) int64 {
+	if moment.IsZero() {
+		return 0
+	}
+	now := Now()
+	return max(1, now+int64(time.Until(moment.Round(0))))
+}

@@ -224,7 +224,7 @@ func TestALineIsWhatEncodingJSONWouldWrite(t *testing.T) {
 		{},
 		{Seq: 1, Wall: wall, Mono: 2, Event: Opened, Detail: map[string]string{"a": "b", "quote\"": "<&>\u2028"}},
 		{Seq: 1, Wall: wall, Mono: 2, Event: Received, Task: "t", Message: "m", Name: "n", Queue: "q", Retries: 3, Hash: "h", Session: 4,
-			Seen: "first", Count: 5, Upto: 6, Final: true, Point: "p", Process: "x", Fault: "f", State: "s", N: 7, Value: 0.25, Reason: "r"},
+			Seen: "first", Count: 5, Upto: 6, ETA: 9, Final: true, Point: "p", Process: "x", Fault: "f", State: "s", N: 7, Value: 0.25, Reason: "r"},
 		{Retries: -1, Upto: math.MinInt64, Value: -1e300, N: math.MaxInt},
 		{Wall: time.Date(2026, 1, 2, 3, 4, 5, 1, time.FixedZone("", 3600)), Value: math.SmallestNonzeroFloat64},
 		{Task: "tab\tnewline\nnull\x00delete\x7fbackslash\\quote\"", Name: "größe ✓ 𝄞", Reason: "\xff\xfe not utf-8 \xed\xa0\x80"},
@@ -253,7 +253,7 @@ func FuzzALineIsWhatEncodingJSONWouldWrite(f *testing.F) {
 		}
 		l := Line{
 			Seq: seq, Mono: mono, Wall: time.Unix(0, wall).UTC(), Event: Event(event), Task: task, Message: reason, Name: key,
-			Retries: n, Session: -n, Upto: mono, Final: final, Value: value, Reason: reason + task,
+			Retries: n, Session: -n, Upto: mono, ETA: seq, Final: final, Value: value, Reason: reason + task,
 		}
 		if key != "" {
 			l.Detail = map[string]string{key: reason}
@@ -277,5 +277,19 @@ func BenchmarkWrite(b *testing.B) {
 	}
 	if err := w.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+func TestAMomentOfTheWallClockIsTheSameOnTheMonotonicOne(t *testing.T) {
+	t.Parallel()
+	if n := MonoAt(time.Time{}); n != 0 {
+		t.Errorf("the zero time is at %d", n)
+	}
+	for _, ahead := range []time.Duration{-time.Second, 0, time.Minute} {
+		before := Now()
+		at := MonoAt(time.Now().Add(ahead))
+		if late := at - Now() - int64(ahead); late > 0 || at < before+int64(ahead)-int64(time.Second) {
+			t.Errorf("%v ahead: %v away", ahead, time.Duration(late))
+		}
 	}
 }

@@ -34,11 +34,14 @@ const (
 	StaleHonoured    = "stale-ack-honoured"    // a stale settlement is said to be fine
 	MarkLies         = "redelivered-mark-lies" // every delivery is marked as the first
 	CensusOmits      = "census-omits-unacked"  // the census leaves out one message
+	RetrySettled     = "retry-settled-first"   // a failed delivery is settled before its retry is published
+	DelayIgnored     = "delay-delivered-early" // a message that is for later is published for now
 )
 
 // Names are all of them.
 var Names = []string{
 	PublishDropped, DeliveredTwice, EarlyInLate, LateInEarly, RequeueForgotten, NeighbourAcked, StaleHonoured, MarkLies, CensusOmits,
+	RetrySettled, DelayIgnored,
 }
 
 // Plant is one planted fault of one process. A nil *Plant changes nothing.
@@ -48,8 +51,10 @@ type Plant struct {
 
 	mu      sync.Mutex
 	count   int
-	arrived []*broker.Delivery // unsettled, for NeighbourAcked
-	held    []func()           // acknowledgements held back, for LateInEarly
+	arrived []*broker.Delivery                               // unsettled, for NeighbourAcked
+	held    []func()                                         // acknowledgements held back, for LateInEarly
+	retries map[*broker.Delivery]func(context.Context) error // publishes held back, for RetrySettled
+	flush   func(context.Context) error                      // of the consumer
 }
 
 // New makes a plant that calls fired each time it does something.
@@ -126,9 +131,20 @@ type planted struct {
 // dropped is which publish is thrown away.
 const dropped = 3
 
-// Publish may throw one message away.
+// Publish may throw one message away, take an ETA off, or keep a retry to
+// itself until the delivery that failed is settled.
 func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
-	if b.plant.name != PublishDropped {
+	switch b.plant.name {
+	case PublishDropped:
+	case DelayIgnored:
+		return b.Broker.Publish(ctx, b.plant.hurried(msgs)...)
+	case RetrySettled:
+		var errs []error
+		for _, m := range msgs {
+			errs = append(errs, b.retryLater(ctx, m))
+		}
+		return errs
+	default:
 		return b.Broker.Publish(ctx, msgs...)
 	}
 	gone := slices.IndexFunc(msgs, func(*task.Message) bool { return b.plant.once(dropped) })
@@ -165,6 +181,9 @@ func (b *planted) Consume(ctx context.Context, s broker.Subscription) (broker.Co
 	if err != nil {
 		return nil, err
 	}
+	b.plant.mu.Lock()
+	b.plant.flush = c.Flush
+	b.plant.mu.Unlock()
 	return &consumer{Consumer: c, plant: b.plant}, nil
 }
 
@@ -261,6 +280,10 @@ func (s *settler) Ack(ctx context.Context, d *broker.Delivery) error {
 			return nil
 		}
 		return err
+	case RetrySettled:
+		if publish := s.plant.retryOf(d); publish != nil {
+			return publish(ctx)
+		}
 	}
 	return s.Settler.Ack(ctx, d)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -154,6 +155,29 @@ var evils = map[string]func(*garden){
 			g.t.Errorf("the redelivery is %s, delivery %d", d.Seen, d.Count)
 		}
 	},
+	RetrySettled: func(g *garden) {
+		g.publish(1)
+		d := g.receive(g.consume())
+		retry := d.Message.Again()
+		ctx, end := context.WithCancel(g.t.Context())
+		g.ok(g.planted.Publish(ctx, retry)[0])
+		end()
+		g.holds(0, 0) // neither the failed delivery nor its retry: a crash here loses the task
+		g.ok(d.Ack(g.t.Context()))
+		g.holds(0, 1)
+	},
+	DelayIgnored: func(g *garden) {
+		at := time.Now().Add(time.Hour)
+		for range 2 {
+			m, err := task.New("noop", task.Options{Queue: "q", ETA: at})
+			g.ok(err)
+			g.ok(g.planted.Publish(g.t.Context(), m)[0])
+			if !m.ETA.Equal(at) {
+				g.t.Error("the caller's message was changed")
+			}
+		}
+		g.holds(1, 0) // the other one waits
+	},
 	CensusOmits: func(g *garden) {
 		g.publish(3)
 		seen := 0
@@ -205,6 +229,8 @@ func TestWhereNothingGivesItAnOccasionAPlantDoesNothing(t *testing.T) {
 			}
 			g.ok(d.Ack(t.Context()))
 			g.ok(c.Flush(t.Context()))
+			g.ok(g.planted.Publish(t.Context(), d.Message.Again())[0]) // a retry after an early acknowledgement
+			g.ok(g.receive(c).Ack(t.Context()))
 			g.holds(0, 0)
 			for h, err := range g.planted.Census(t.Context(), "q") {
 				t.Errorf("held: %+v, %v", h, err)

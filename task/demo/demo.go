@@ -1,8 +1,11 @@
 // Package demo holds the tasks of the teaching material: sending an email,
 // taking a payment, scraping a page, building a report, and some that
-// misbehave on purpose. None of them leaves the process: what they would wait
-// for is waited for, what they would fetch is made up from their arguments,
-// so that the same arguments always give the same result.
+// misbehave on purpose. Only fetch_url leaves the process: what the others
+// would wait for is waited for, what they would fetch is made up from their
+// arguments, so that the same arguments always give the same result.
+//
+// Only fetch_url is tried again by itself; see Kinds for the errors that a
+// worker can be told to retry. Wrong arguments never are.
 //
 // Arguments are given by position or by name.
 package demo
@@ -25,4 +28,5 @@ func Register(r *task.Registry) {
 	} {
 		r.Register(name, h)
 	}
+	r.Register("fetch_url", FetchURL, task.WithRetry(fetchRetry()))
 }

@@ -48,7 +48,7 @@ func TestTheDemoTasksAreRegistered(t *testing.T) {
 	t.Parallel()
 	r := task.NewRegistry()
 	Register(r)
-	want := []string{"add", "allocate", "daily_report", "fail_n_times", "noop", "panic", "process_payment", "send_email", "sleep", "web_scrape"}
+	want := []string{"add", "allocate", "daily_report", "fail_n_times", "fetch_url", "noop", "panic", "process_payment", "send_email", "sleep", "web_scrape"}
 	if got := r.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
@@ -118,6 +118,11 @@ func TestBadArgumentsAreOneClearErrorThatNoRetryHelps(t *testing.T) {
 		{"web_scrape", `["http://"]`, `not an http or https URL`},
 		{"web_scrape", `["http://u:secret@%zz"]`, `not an http or https URL`},
 		{"daily_report", `["2026-02-30"]`, `argument "day": "2026-02-30" is not a day such as 2026-11-21`},
+		{"fail_n_times", `[1, "odd"]`, `argument "kind": "odd" is neither "flaky" nor "fatal"`},
+		{"fetch_url", `["ftp://u:secret@example.org"]`, `argument "url": not an http or https URL with a host`},
+		{"fetch_url", `["file:///etc/passwd"]`, `not an http or https URL with a host`},
+		{"fetch_url", `["http://"]`, `not an http or https URL`},
+		{"fetch_url", `["http://127.0.0.1", 0]`, `argument "ms": 0 is outside 1 to 86400000`},
 		{"fail_n_times", `[-1]`, `argument "n": -1 is negative`},
 		{"panic", `[]`, `argument "text": missing`},
 		{"allocate", `[-1]`, `argument "megabytes": -1 is outside 0 to 65536`},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"net/url"
 	"time"
 
 	"acklab/task"
@@ -25,10 +24,9 @@ func WebScrape(ctx context.Context, c *task.Call) (any, error) {
 	if err := c.Bind(task.Named("url", &address)); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		// The text may hold a password, so it is not repeated.
-		return nil, c.Bad("url", "not an http or https URL with a host")
+	u, err := webAddress(c, address)
+	if err != nil {
+		return nil, err
 	}
 	dice := roll(address)
 	if err := task.Work(ctx, time.Duration(20+dice%200)*time.Millisecond); err != nil {

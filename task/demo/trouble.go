@@ -8,22 +8,29 @@ import (
 	"acklab/task"
 )
 
-// FailNTimes is fail_n_times(n): its first n tries fail, the next one returns
-// the number of tries. It counts by the message's Retries, so it needs no
-// memory and a redelivered try fails or succeeds as it did before.
+// FailNTimes is fail_n_times(n, kind="flaky"): its first n tries fail, the next
+// one returns the number of tries. It counts by the message's Retries, so it
+// needs no memory and a redelivered try fails or succeeds as it did before.
+// The failures are of the kinds flaky and transient, or, when kind is "fatal",
+// of that kind alone.
 func FailNTimes(ctx context.Context, c *task.Call) (any, error) {
 	var n int
-	if err := c.Bind(task.Named("n", &n)); err != nil {
+	kind := KindFlaky
+	if err := c.Bind(task.Named("n", &n), task.Optional("kind", &kind)); err != nil {
 		return nil, err
 	}
 	if n < 0 {
 		return nil, c.Bad("n", fmt.Sprintf("%d is negative", n))
 	}
+	kinds, known := map[string][]string{KindFlaky: {KindFlaky, task.KindTransient}, KindFatal: {KindFatal}}[kind]
+	if !known {
+		return nil, c.Bad("kind", fmt.Sprintf("%q is neither %q nor %q", kind, KindFlaky, KindFatal))
+	}
 	task.Halfway(ctx)
 	if tries := c.Message.Retries + 1; tries > n {
 		return tries, nil
 	}
-	return nil, fmt.Errorf("try %d of %d that fail", c.Message.Retries+1, n)
+	return nil, task.WithKind(fmt.Errorf("try %d of %d that fail", c.Message.Retries+1, n), kinds...)
 }
 
 // Panic is panic(text): the handler panics with the text. A worker must

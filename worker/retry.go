@@ -1,0 +1,181 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+// This file is what follows a failure: the retry, a new message of the same
+// task.
+//
+// Late: the retry is published and confirmed before the failed delivery is
+// acknowledged, so a crash in between makes two of them and loses none.
+// Early: the broker has forgotten the delivery long ago. A crash from the
+// failure to the confirm loses the task.
+
+const (
+	// publishWithin bounds the publish of one message by a worker.
+	publishWithin = 10 * time.Second
+	// breath is how long a slot rests before it gives back a delivery whose
+	// retry the broker has not confirmed: the same try comes again, and must
+	// not spin. It is also what a message waits that comes before its time
+	// again and again.
+	breath = time.Second
+)
+
+// errHardLimit marks a handler that was stopped at its hard time limit. As in
+// Celery, that is not tried again.
+var errHardLimit = errors.New("stopped at its hard time limit")
+
+// conclude writes how a try ended and publishes what follows it. It reports
+// whether the delivery is done with; if it is not, the broker may lack the
+// retry, and under late acknowledgement the delivery must go back.
+func (w *Worker) conclude(ctx context.Context, d *broker.Delivery, at watch, err error) (done bool) {
+	switch {
+	case err == nil: // the handler's last act has recorded it
+		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
+		at.reach(Finished)
+		return true
+	case errors.Is(err, errInterrupted):
+		w.record(ledger.Interrupted, d, err.Error())
+		at.reach(Finished)
+		return true
+	}
+	next, why := w.next(d, err)
+	if next == nil {
+		w.fail(d, err, why)
+		at.reach(Finished)
+		return true
+	}
+	w.write(failure(d, err))
+	at.reach(Finished)
+	at.reach(Failed)
+	return w.tryAgain(ctx, d, at, next, err)
+}
+
+// next is the retry of a try that failed with err, or says why there is none.
+func (w *Worker) next(d *broker.Delivery, err error) (*task.Message, string) {
+	if errors.Is(err, errHardLimit) {
+		return nil, "it was stopped at its hard time limit"
+	}
+	decision := w.retries[d.Message.Name].Decide(err, d.Message.Retries, w.random)
+	if !decision.Again {
+		return nil, decision.Reason
+	}
+	next := d.Message.Again()
+	next.Queue, next.ETA = d.Queue, time.Time{}
+	if decision.Delay > 0 {
+		// The wire has microseconds; rounded up, so that nothing is early.
+		next.ETA = time.Now().Add(decision.Delay + time.Microsecond - 1).UTC().Truncate(time.Microsecond)
+	}
+	if !next.Expires.IsZero() && next.Expires.Before(next.ETA) {
+		return nil, fmt.Sprintf("it would expire before its next try, at %s", next.Expires.Format(time.RFC3339))
+	}
+	return next, ""
+}
+
+// tryAgain publishes the retry of a failed delivery and reports as conclude.
+func (w *Worker) tryAgain(ctx context.Context, d *broker.Delivery, at watch, next *task.Message, cause error) (done bool) {
+	err := w.publish(ctx, next)
+	switch {
+	case err == nil:
+		w.metrics.TaskEntered(next.Name, metrics.Retry)
+		w.metrics.Retried(next.Name)
+		w.log.Warn("task will be tried again", "task", next.TaskID, "name", next.Name, "retry", next.Retries, "eta", next.ETA, "err", cause)
+		at.reach(RetrySent)
+		return true
+	case impossible(err), w.ackMode == Early && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
+		// Certainly not stored, and nobody will store it: that is the end.
+		w.fail(d, fmt.Errorf("%w; its retry was not taken: %w", cause, err), "its retry was not taken")
+		return true
+	default:
+		w.log.Error("a retry is not sure to be with the broker", "task", next.TaskID, "name", next.Name, "err", err)
+		return false
+	}
+}
+
+// impossible tells whether the message can never be published: the next
+// attempt would be refused for the same reason.
+func impossible(err error) bool {
+	var refusal *broker.Refusal
+	return errors.As(err, &refusal) && (refusal.Reason == broker.TooLarge || refusal.Reason == broker.Invalid)
+}
+
+// publish sends a message of the worker's own, between its ledger lines, and
+// returns the broker's word on it. Without the line that says so first,
+// nothing is sent.
+func (w *Worker) publish(ctx context.Context, m *task.Message) error {
+	line := ledger.Line{Event: ledger.Attempted, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
+	intent := line
+	intent.Name, intent.Hash, intent.ETA = m.Name, m.Hash(), ledger.MonoAt(m.ETA)
+	if w.write(intent) < 0 {
+		return w.ledger.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishWithin)
+	defer cancel()
+	err := w.broker.Publish(ctx, m.SentAt(time.Now()))[0]
+	outcome := metrics.Confirmed
+	switch {
+	case err == nil:
+		line.Event = ledger.Confirmed
+	case errors.Is(err, broker.ErrRefused):
+		line.Event, outcome = ledger.Refused, metrics.Refused
+	default:
+		line.Event, outcome = ledger.Unsure, metrics.Unsure
+	}
+	line.Reason = reason(err)
+	w.metrics.Published(m.Queue, outcome, 1)
+	if w.write(line) < 0 {
+		return w.ledger.Err()
+	}
+	return err
+}
+
+// fail records a failure for good; why says why there is no retry.
+func (w *Worker) fail(d *broker.Delivery, err error, why string) {
+	l := failure(d, err)
+	l.Final = true
+	w.write(l)
+	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
+	w.log.Error("task failed", "task", d.Message.TaskID, "name", d.Message.Name, "tries", d.Message.Retries+1, "no retry", why, "err", err)
+}
+
+func failure(d *broker.Delivery, err error) ledger.Line {
+	return ledger.Line{
+		Event: ledger.Failed, Task: d.Message.TaskID, Message: d.Message.ID, Name: d.Message.Name,
+		Queue: d.Queue, Retries: d.Message.Retries, Reason: err.Error(),
+	}
+}
+
+// rest waits for a moment, or less when running tasks are told to end.
+func rest(handlers context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-handlers.Done():
+	}
+}
+
+// policies are the retry policies of all tasks, as the worker changes them.
+func policies(cfg Config) (map[string]task.RetryPolicy, error) {
+	all := map[string]task.RetryPolicy{}
+	for _, name := range cfg.Registry.Names() {
+		p := cfg.Registry.Retry(name)
+		if cfg.Retry != nil {
+			p = cfg.Retry(p)
+		}
+		if err := p.Check(); err != nil {
+			return nil, fmt.Errorf("task %q: %w", name, err)
+		}
+		all[name] = p
+	}
+	return all, nil
+}
