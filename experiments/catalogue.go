@@ -17,4 +17,5 @@ var Catalogue = []*Experiment{
 	delayedQueueName,
 	redisPersistence,
 	rabbitDurability,
+	watchedLoad,
 }

@@ -34,11 +34,12 @@ const (
 )
 
 func retryCells(sys System, suite Suite) []Cell {
-	cells := []Cell{retryCell(sys, "late", retryShort), retryCell(sys, "early", retryShort)}
-	if suite != Quick && suite != selfTest {
-		cells = append(cells, retryCell(sys, "late", 5*time.Second))
+	if suite == Quick {
+		return oneTrialEach(retryCell(sys, "late", retryShort), unretriedCell(sys), chosenCell(sys))
 	}
-	cells = append(cells, unretriedCell(sys), chosenCell(sys))
+	cells := []Cell{
+		retryCell(sys, "late", retryShort), retryCell(sys, "early", retryShort), retryCell(sys, "late", 5*time.Second), unretriedCell(sys), chosenCell(sys),
+	}
 	if sys.Kind == NoServer {
 		return cells
 	}
@@ -46,6 +47,14 @@ func retryCells(sys System, suite Suite) []Cell {
 		for _, at := range []string{"failed", "retry-sent"} {
 			cells = append(cells, retryCrashCell(sys, suite, ack, at))
 		}
+	}
+	return cells
+}
+
+// oneTrialEach is for a suite that has no time for three.
+func oneTrialEach(cells ...Cell) []Cell {
+	for i := range cells {
+		cells[i].Trials = 1
 	}
 	return cells
 }

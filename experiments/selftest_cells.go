@@ -72,6 +72,9 @@ var aims = map[string]map[string]aim{
 		plant.CensusOmits:  {"asynq", Setting{"ack": "late", "crash_at": "failed"}},
 		plant.DelayIgnored: {"rabbitmq", Setting{"ack": "late", "policy": "3 retries after 1s"}},
 	},
+	"load-is-watched": {
+		"": {"rabbitmq", Setting{"fault": "worker killed"}},
+	},
 	"redis-ends": {
 		"":           {"asynq", Setting{"persistence": "aof-always", "end": endKill, "load": loadIdle}},
 		plantStandIn: {"asynq", Setting{"persistence": "none", "end": endKill, "load": loadIdle}}, // as empty as the one that answers for it
@@ -279,5 +282,15 @@ var blindTo = map[string]map[string]string{
 		plant.MarkLies:         noRedelivery,
 		plant.CensusOmits:      emptyCensus,
 		plantStandIn:           "nobody can stand in for RabbitMQ; redis-ends sees it",
+	},
+	"load-is-watched": {
+		plant.RequeueForgotten: noRequeue,
+		plant.StaleHonoured:    noStale,
+		plant.LateInEarly:      "an acknowledgement that is a little late is within what a random moment allows",
+		plant.EarlyInLate:      "which tasks were between acknowledgement and end is up to the moment: seen in most trials, not in each",
+		plant.MarkLies:         "whether anything comes back is up to the moment: seen in most trials, not in each",
+		plant.CensusOmits:      "whether the dead worker held anything is up to the moment",
+		plant.DelayIgnored:     "nothing here is about when a try comes",
+		plant.RetrySettled:     "no worker dies while tries fail",
 	},
 }
