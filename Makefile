@@ -67,6 +67,7 @@ build: toolchain
 .PHONY: docs
 docs: build
 	@bin/acklab list --markdown > docs/experiments.md.new && mv docs/experiments.md.new docs/experiments.md
+	@bin/acklab list --settings > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 	@bin/acklab readme README.md docs/reference-run
 
 .PHONY: clean

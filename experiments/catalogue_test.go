@@ -93,7 +93,7 @@ func TestAWordThatNobodyKnowsIsOneClearLine(t *testing.T) {
 	t.Parallel()
 	for word, want := range map[string]string{
 		"B99": "unknown experiment, claim, group or suite \"B99\"; acklab list shows what there is",
-		"D1":  "claim D1 is not built yet (failure and retries); acklab list shows what is",
+		"D4":  "claim D4 is not built yet (failure and retries); acklab list shows what is",
 	} {
 		if _, err := NewPlan(Choice{What: []string{word}}); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", word, err, want)

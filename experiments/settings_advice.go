@@ -9,7 +9,7 @@ var Settings = []Section{
 		Prices: workerPrices("asynq", Price{
 			Costs: "what a dead worker held comes back after its lease of 30 seconds and the next sweep, a minute at most, not at once",
 			Count: "redelivered", Cell: crashRef("asynq", "late", "mid"),
-		}, unsure(redisRef("asynq", "aof-everysec", endKill, loadStream))),
+		}, unsure(redisRef("asynq", "aof-always", endKill, loadStream))),
 	},
 	{
 		Title:  "RabbitMQ, classic queue",
@@ -113,8 +113,8 @@ func redisAdvice(system string) []Advice {
 	return []Advice{
 		{
 			"redis.conf", "`appendonly yes`, for a Redis that is killed; snapshots (`save`) are not enough",
-			"each command is given to the kernel before its reply, and what the kernel has outlives the process; a snapshot has nothing that came after it",
-			[]CellRef{killed("aof-everysec"), redisRef(system, "aof-everysec", endKill, loadStream)},
+			"each command is given to the kernel before its reply (with `everysec` up to two seconds later, while the disk is slow), and what the kernel has outlives the process; a snapshot has nothing that came after it",
+			[]CellRef{killed("aof-everysec"), redisRef(system, "aof-always", endKill, loadStream)},
 			[]CellRef{killed("none"), redisRef(system, "rdb", endKill, loadIdle), redisRef(system, "rdb-1s", endKill, loadStream)},
 		},
 		{
