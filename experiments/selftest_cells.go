@@ -233,6 +233,7 @@ var blindTo = map[string]map[string]string{
 		plant.NeighbourAcked:   "the worker has one delivery at a time, so there is no other",
 	},
 	"flaky-service-is-retried": {
+		plant.RetrySettled:     "no worker dies between the settlement and the publish",
 		plant.RequeueForgotten: noRequeue,
 		plant.StaleHonoured:    noStale,
 		plant.MarkLies:         noRedelivery,

@@ -46,14 +46,14 @@ func watchedCell(sys System, suite Suite, what string) Cell {
 	if suite == selfTest {
 		count = watchedHalf + watchedHalf/5
 	}
-	job := Job{Count: count, Name: "sleep", Args: []any{0.02}, Rate: watchedRate}
+	job := Job{Count: count, Name: "sleep", Args: []any{0.05}, Rate: watchedRate}
 	if suite == selfTest {
 		job.Rate *= 5
 	}
 	hands := Hands{Ack: "late", Concurrency: watchedSlots, Multiplier: watchedAhead}
 	c := Cell{
 		System: sys, Setting: Setting{"ack": "late", "fault": what}, Trials: 1, Pace: Beside, Load: count, Seconds: 32, Observe: suite != selfTest,
-		Control: what, Predicted: check.Bounds{}, Reasons: map[string]string{}, Settle: 30 * time.Second,
+		Predicted: check.Bounds{}, Reasons: map[string]string{}, Settle: 30 * time.Second,
 	}
 	var fault []Step
 	again := func(most int, why string) {
@@ -95,6 +95,7 @@ func watchedCell(sys System, suite Suite, what string) Cell {
 	}
 	c.Steps = concat(begin, fault, []Step{AwaitEnd("producer")})
 	if len(fault) > 0 {
+		c.Control, c.Expect.InHand = what, 1
 		quick := job
 		quick.Rate = 10 * watchedRate
 		c.Clean = []Step{
