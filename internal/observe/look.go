@@ -117,6 +117,9 @@ func (w *Watch) plot(ctx context.Context, q query, now time.Time) (Plot, error) 
 			index[s.at] = 0
 		}
 	}
+	for _, at := range holes(slices.Sorted(maps.Keys(index)), w.interval.Seconds()) {
+		index[at] = 0
+	}
 	for i, at := range slices.Sorted(maps.Keys(index)) {
 		index[at] = i
 		plot.Times = append(plot.Times, w.seconds(w.clock.mono(at)))
@@ -132,6 +135,17 @@ func (w *Watch) plot(ctx context.Context, q query, now time.Time) (Plot, error) 
 	}
 	slices.SortStableFunc(plot.Series, func(a, b Series) int { return strings.Compare(a.Name, b.Name) })
 	return plot, nil
+}
+
+// holes are moments without a sample, one for each stretch of sorted times in
+// which there should have been some: no line is to be drawn across it.
+func holes(times []float64, step float64) (missing []float64) {
+	for i := 1; i < len(times); i++ {
+		if times[i]-times[i-1] > 1.5*step {
+			missing = append(missing, times[i-1]+step)
+		}
+	}
+	return missing
 }
 
 // seconds are those since the trial's zero.

@@ -3,6 +3,7 @@ package observe
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,5 +28,20 @@ func TestAnObservationIsReadAsItWasSaved(t *testing.T) {
 	}
 	if _, err := Load(dir, "another"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an observation that was never made: %v, want ErrNotExist", err)
+	}
+}
+
+func TestNoLineIsDrawnAcrossAStretchWithoutSamples(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ times, want []float64 }{
+		"none":       {nil, nil},
+		"no hole":    {[]float64{1, 1.5, 2}, nil},
+		"one":        {[]float64{1, 1.5, 5, 5.5}, []float64{2}},
+		"two":        {[]float64{1, 3, 3.5, 6}, []float64{1.5, 4}},
+		"by a whisk": {[]float64{1, 1.501, 2}, nil},
+	} {
+		if got := holes(tc.times, 0.5); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
 	}
 }
