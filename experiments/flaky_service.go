@@ -22,7 +22,7 @@ var flakyService = &Experiment{
 	Suites: []Suite{Quick},
 	Cells: func(sys System, suite Suite) []Cell {
 		if suite == Quick {
-			return oneTrialEach(flakyCell(sys, suite, 0.5, flakyRetries))
+			return oneTrialEach(flakyCell(sys, suite, 0.5, flakyRetries), flakyCell(sys, suite, 0.5, flakyPatient))
 		}
 		return []Cell{
 			flakyCell(sys, suite, 0, flakyRetries), flakyCell(sys, suite, 0.5, flakyRetries),

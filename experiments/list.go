@@ -31,7 +31,7 @@ func List() (Listing, error) {
 		return l, err
 	}
 	for _, e := range plan.Experiments {
-		entry := Entry{Name: e.Name, Question: e.Question, Claims: e.Claims, Cells: len(e.cells)}
+		entry := Entry{Name: e.Name, Question: e.Question, Claims: append([]string{}, e.Claims...), Cells: len(e.cells)}
 		entry.Seconds = Plan{Experiments: []Planned{e}}.Seconds(2)
 		entry.Suites = e.suiteNames()
 		for _, c := range e.cells {

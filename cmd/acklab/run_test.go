@@ -160,7 +160,7 @@ func TestTheListHasAllClaimsOnceBuiltOrNot(t *testing.T) {
 	}
 	where := map[string]string{}
 	for _, e := range list.Experiments {
-		if e.Name == "" || e.Question == "" || len(e.Claims) == 0 || len(e.Systems) == 0 || !slices.Contains(e.Suites, "full") || e.Cells == 0 || e.Seconds <= 0 {
+		if e.Name == "" || e.Question == "" || e.Claims == nil || len(e.Systems) == 0 || !slices.Contains(e.Suites, "full") || e.Cells == 0 || e.Seconds <= 0 {
 			t.Errorf("an entry is not complete: %+v", e)
 		}
 		for _, c := range e.Claims {
