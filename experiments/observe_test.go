@@ -257,7 +257,7 @@ func downCell(sys System, dead, booting *int64) Cell {
 		return Step{"let some scrapes go by", func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
 	}
 	c.Steps = []Step{
-		Declare(), {"kill the server", func(ctx context.Context, t *Trial) error {
+		Declare(), waiting(3 * time.Second), {"kill the server", func(ctx context.Context, t *Trial) error {
 			defer func() { *dead = ledger.Now() }()
 			return t.server.Kill(ctx)
 		}}, waiting(3 * time.Second),
