@@ -1,0 +1,131 @@
+package experiments
+
+import (
+	"maps"
+	"strings"
+
+	"acklab/internal/plant"
+)
+
+// This file says which experiment cannot see which plant, and why: everything
+// else must be seen.
+
+// blind says why an experiment cannot see a plant; empty: it must.
+func blind(experiment, name string) string {
+	if why, ok := blindTo[experiment][name]; ok {
+		return why
+	}
+	return ""
+}
+
+// noRestart says that a plant which works on a restart of the server finds none in
+// the cell that it would be tried on; empty: it does, or is another plant.
+func noRestart(e *Experiment, name string) string {
+	if name != plantEmptyFolder && name != plantStandIn {
+		return ""
+	}
+	cell, err := target(e, name)
+	if err != nil {
+		return ""
+	}
+	for _, s := range cell.Steps {
+		if strings.Contains(s.Name, stepKillServer) || strings.Contains(s.Name, stepStopServer) {
+			return ""
+		}
+	}
+	return "no server is restarted here"
+}
+
+// excuses say, by plant, why it cannot be seen.
+type excuses map[string]string
+
+// and is both; where both have a word, more has the last.
+func (r excuses) and(more excuses) excuses {
+	both := maps.Clone(r)
+	maps.Copy(both, more)
+	return both
+}
+
+const (
+	upToTheMoment = " is up to the moment: seen in most trials, not in each"
+	alittleLate   = "an acknowledgement that is a little late is within what "
+)
+
+// What several experiments have in common.
+var (
+	nothingRetried = excuses{plant.RetrySettled: "nothing is retried here"}
+	nothingDelayed = excuses{plant.DelayIgnored: "nothing is delayed here"}
+	atOnce         = nothingRetried.and(nothingDelayed)
+	// calm: no session ends under a living worker, and nobody stops politely.
+	calm = excuses{
+		plant.RequeueForgotten: "nobody gives anything back here",
+		plant.StaleHonoured:    "no session ends under a living worker here",
+	}
+	// onceEach: and each delivery is settled by the first who has it.
+	onceEach = calm.and(excuses{
+		plant.MarkLies:    "nothing is delivered a second time here",
+		plant.CensusOmits: "the broker holds nothing at the census, so nothing can be left out",
+	})
+	// nobodyDies: and so it does not matter when they acknowledged.
+	nobodyDies = onceEach.and(excuses{
+		plant.EarlyInLate: "the workers live on, so it does not matter when they acknowledged",
+		plantNoFault:      "it has no fault",
+	})
+	// afterTheFault: the worker comes when the server is back.
+	afterTheFault = onceEach.and(atOnce).and(excuses{
+		plant.EarlyInLate: "the worker comes after the fault, and nothing happens to it",
+		plant.LateInEarly: "the worker comes after the fault, and nothing happens to it",
+	})
+)
+
+var blindTo = map[string]excuses{
+	"worker-crash": atOnce.and(calm),
+	"worker-killed-at-random": atOnce.and(calm).and(excuses{
+		plant.LateInEarly: alittleLate + "a random moment allows",
+		plant.EarlyInLate: "which tasks were between acknowledgement and end" + upToTheMoment,
+	}),
+	"worker-stopped-politely": atOnce.and(excuses{
+		plant.StaleHonoured: calm[plant.StaleHonoured],
+		plant.CensusOmits:   onceEach[plant.CensusOmits],
+		plant.MarkLies:      "only what was given back comes again here, and brokers differ in whether that is a redelivery",
+	}),
+	"queue-holder-killed": afterTheFault,
+	"task-leaves-the-queue": atOnce.and(onceEach).and(excuses{
+		plant.PublishDropped: "there is only one task, so there is no other delivery",
+		plant.NeighbourAcked: "there is only one task, so there is no other delivery",
+		plantNoFault:         "it has no fault",
+	}),
+	"one-worker-per-task": atOnce.and(excuses{
+		plant.EarlyInLate:      "the workers live on and finish what they acknowledged too early",
+		plant.LateInEarly:      alittleLate + "closed connections allow",
+		plant.RequeueForgotten: calm[plant.RequeueForgotten],
+		plant.CensusOmits:      onceEach[plant.CensusOmits],
+	}),
+	"caller-hands-over-emails": atOnce.and(nobodyDies),
+	"workers-share-a-queue":    atOnce.and(nobodyDies),
+	"queue-named-delayed": atOnce.and(nobodyDies).and(excuses{
+		plant.NeighbourAcked: "the worker has one delivery at a time, so there is no other",
+	}),
+	"flaky-service-is-retried": nobodyDies.and(excuses{
+		plant.RetrySettled: "no worker dies between the settlement and the publish",
+	}),
+	"delayed-task-comes-in-time": nothingRetried.and(onceEach).and(excuses{
+		plant.EarlyInLate: nobodyDies[plant.EarlyInLate],
+	}),
+	"short-delay-behind-a-long-one": nothingRetried.and(nobodyDies),
+	"failing-task-is-tried-again":   calm,
+	"redis-ends": afterTheFault.and(excuses{
+		plant.NeighbourAcked: "asynq fetches one at a time: often there is no neighbour",
+	}),
+	"rabbitmq-ends": afterTheFault.and(excuses{
+		plantStandIn: "nobody can stand in for RabbitMQ; redis-ends sees it",
+	}),
+	"load-is-watched": calm.and(excuses{
+		plant.LateInEarly:  alittleLate + "a random moment allows",
+		plant.EarlyInLate:  "which tasks were between acknowledgement and end" + upToTheMoment,
+		plant.MarkLies:     "whether anything comes back" + upToTheMoment,
+		plant.CensusOmits:  "whether the dead worker held anything" + upToTheMoment,
+		plant.DelayIgnored: "nothing here is about when a try comes",
+		plant.RetrySettled: "no worker dies while tries fail",
+	}),
+}
