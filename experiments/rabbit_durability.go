@@ -118,7 +118,8 @@ func rabbitEndClaims(c *Cell, s Setting) map[string]check.Bounds {
 	case s["persistent"] == "yes" && s["confirms"] == "yes":
 		claims["O1"] = check.Bounds{"lost": {0, 0}}
 		claims["O4"] = check.Bounds{"lost": {0, 0}}
-	case s["persistent"] == "yes" && s["load"] == loadStream:
+	case c.System.Name == "rabbitmq" && s["persistent"] == "yes" && s["load"] == loadStream && s["end"] != endPolite:
+		// Elsewhere it may be lost, and need not: that excludes nothing.
 		claims["O4"] = check.Bounds{"lost": {1, c.Load}}
 	}
 	return claims

@@ -97,6 +97,9 @@ func redisEndClaims(c *Cell, persistence, end, load string) map[string]check.Bou
 	case "none":
 		return map[string]check.Bounds{"I1": {"lost": c.Predicted["lost"]}}
 	case "rdb", "rdb-1s":
+		if end == endPolite {
+			return nil // the last snapshot is taken at the stop: nothing came after it
+		}
 		if persistence == "rdb-1s" && load == loadIdle {
 			return map[string]check.Bounds{"I2": {"lost": {0, 0}}}
 		}
