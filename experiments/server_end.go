@@ -58,22 +58,21 @@ func serverEnds(sys System, setting Setting) Cell {
 	}
 	c.Server = ServerSpec{Own: true, Persistence: setting["persistence"], Trace: setting["end"] == endCut}
 	load := []Step{Publish(Job{Count: idleLoad, Name: "noop"}), AwaitHeld(idleLoad), Age(restAfter)}
-	after := []Step{}
+	end, unharmed := fault, []Step(nil)
 	if setting["load"] == loadStream {
 		c.Load, c.Seconds = streamLoad, 11
-		load = []Step{StartProducer(Job{Count: streamLoad, Name: "noop", Rate: streamRate}), AwaitCount("producer", ledger.Confirmed, streamBefore)}
-		after = []Step{AwaitEnd("producer")}
+		load = []Step{StartProducer(Job{Count: streamLoad, Name: "noop", Rate: streamRate})}
+		end, unharmed = UnderLoad(streamBefore, fault), []Step{AwaitEnd("producer")}
 		c.wide("unsure", 0, streamBehind, "what was on its way when the server ended")
 		c.wide("refused", 0, streamLoad-streamBefore-1, "what was sent while the server was down")
 	}
-	hands := holderHands()
-	take := []Step{StartWorker("worker", hands), AwaitConsuming("worker")}
+	take := []Step{StartWorker("worker", holderHands()), AwaitConsuming("worker")}
 	born := []Step{Declare(), Age(restAfter)} // a young queue is not an old one
 	if c.Server.Trace {
 		born = append(born, AgeServer())
 	}
-	c.Steps = concat(born, load, []Step{fault}, after, take)
-	c.Clean = concat(born, load, after, take)
+	c.Steps = concat(born, load, []Step{end}, take)
+	c.Clean = concat(born, load, unharmed, take)
 	return c
 }
 

@@ -55,7 +55,7 @@ func watchedCell(sys System, suite Suite, what string) Cell {
 		System: sys, Setting: Setting{"ack": "late", "fault": what}, Trials: 1, Pace: Beside, Load: count, Seconds: 32, Observe: suite != selfTest,
 		Predicted: check.Bounds{}, Reasons: map[string]string{}, Settle: 30 * time.Second,
 	}
-	var fault []Step
+	var fault Step
 	again := func(most int, why string) {
 		names := []string{"redelivered", "restarted", "repeated"}
 		if c.Stranding {
@@ -68,7 +68,7 @@ func watchedCell(sys System, suite Suite, what string) Cell {
 	switch what {
 	case "worker killed":
 		leased(&c, sys, suite)
-		fault = []Step{AwaitConfirmed(watchedHalf), Kill("worker1")}
+		fault = Kill("worker1")
 		c.Expect = ledger.Expect{Victim: "worker1", Faults: []string{faultKill}}
 		c.Because = "what the dead worker held comes back, and the other one goes on alone"
 		again(watchedHeld, fmt.Sprintf("the moment decides how many of at most %d deliveries were in its hands, and how many of those had finished", watchedHeld))
@@ -78,7 +78,7 @@ func watchedCell(sys System, suite Suite, what string) Cell {
 			c.Setting["persistence"], c.Server.Persistence = "aof-always", "aof-always"
 			c.Setting["wait"], c.Stranding = "none", true
 		}
-		fault = []Step{AwaitConfirmed(watchedHalf), KillServer()}
+		fault = KillServer()
 		c.Expect = ledger.Expect{Faults: []string{faultRestart}, BrokerFault: true}
 		c.Because = "what was confirmed is on the disk, and workers and producer come back by themselves"
 		again(2*watchedHeld, "what both workers held comes back, and what of that had finished runs again")
@@ -90,17 +90,17 @@ func watchedCell(sys System, suite Suite, what string) Cell {
 		c.Because = "the first try of each task fails, the second one succeeds"
 		c.Predicted["attempts_min"], c.Predicted["attempts_max"] = [2]int{2, 2}, [2]int{2, 2}
 	}
-	begin := []Step{
-		Declare(), StartWorker("worker1", hands), StartWorker("worker2", hands), AwaitConsuming("worker1"), AwaitConsuming("worker2"), StartProducer(job),
+	workers := []Step{
+		Declare(), StartWorker("worker1", hands), StartWorker("worker2", hands), AwaitConsuming("worker1"), AwaitConsuming("worker2"),
 	}
-	c.Steps = concat(begin, fault, []Step{AwaitEnd("producer")})
-	if len(fault) > 0 {
-		c.Control, c.Expect.InHand = what, 1
-		quick := job
-		quick.Rate = 10 * watchedRate
-		c.Clean = []Step{
-			Declare(), StartWorker("worker1", hands), StartWorker("worker2", hands), AwaitConsuming("worker1"), AwaitConsuming("worker2"), Publish(quick),
-		}
+	if fault.Do == nil {
+		c.Steps = concat(workers, []Step{StartProducer(job), AwaitEnd("producer")})
+		return c
 	}
+	quick := job
+	quick.Rate = 10 * watchedRate
+	c.Control, c.Expect.InHand = what, 1
+	c.Steps = concat(workers, []Step{StartProducer(job), UnderLoad(watchedHalf, fault)})
+	c.Clean = concat(workers, []Step{Publish(quick)})
 	return c
 }
