@@ -26,7 +26,7 @@ var exactDelays = &Experiment{
 		if suite == Quick {
 			return oneTrialEach(delayCell(sys, 500*time.Millisecond))
 		}
-		cells := []Cell{delayCell(sys, 500*time.Millisecond), delayCell(sys, 10*time.Second)}
+		cells := []Cell{delayCell(sys, 500*time.Millisecond), delayCell(sys, 10*time.Second), betweenStepsCell(sys)}
 		switch {
 		case sys.Kind == NoServer:
 		case suite == selfTest:
@@ -76,6 +76,23 @@ func delayCell(sys System, delay time.Duration) Cell {
 	return c
 }
 
+// betweenStepsCell has a delay that is no step of RabbitMQ's grid: the next one is
+// 15 s.
+func betweenStepsCell(sys System) Cell {
+	const delay, next = 11 * time.Second, 15 * time.Second
+	c := delayCell(sys, delay)
+	if rounding := sys.Traits().DelayRounding; c.NotRun == "" && rounding > 0 {
+		late := ceilSeconds(next - delay + sys.Traits().DelayLate + delaySlack)
+		c.Predicted["delay_error_max_seconds"] = [2]int{0, late}
+		c.Predicted["delay_error_min_seconds"] = [2]int{int((next - delay).Seconds()) - 1, late}
+		c.Because = "the broker has no delays of its own: each task waits in the queue of the next longer step, 15 s"
+		c.Reasons["delay_error_max_seconds"] = "four seconds to the next step, the broker's own lateness and a second for a busy machine"
+		c.Reasons["delay_error_min_seconds"] = "less than a second goes between the making of a task and its arrival in the delay queue"
+		c.Claims = nil // it speaks of ten seconds
+	}
+	return c
+}
+
 // delayKilledCell kills the broker while all tasks wait in it, when they have
 // done so for as long as age.
 func delayKilledCell(sys System, delay, age time.Duration) Cell {
@@ -92,7 +109,7 @@ func delayKilledCell(sys System, delay, age time.Duration) Cell {
 	c.Trials, c.Pace, c.Seconds = 3, Beside, 20
 	c.Control, c.Clean = "unharmed", c.Steps
 	c.Steps = []Step{
-		Declare(), Publish(Job{Count: delayLoad, Name: "noop", Countdown: 10 * time.Second}), growOld(3 * time.Second), AllDelayed(delayLoad), KillServer(),
+		Declare(), Publish(Job{Count: delayLoad, Name: "noop", Countdown: 10 * time.Second}), Age(3 * time.Second), AllDelayed(delayLoad), KillServer(),
 		StartWorker("worker", Hands{Ack: "late", Concurrency: 8, Multiplier: 4}), AwaitReceivedOver("worker", delayLoad),
 	}
 	c.Expect = ledger.Expect{Faults: []string{faultRestart}, BrokerFault: true}
@@ -103,13 +120,6 @@ func delayKilledCell(sys System, delay, age time.Duration) Cell {
 		c.Claims = map[string]check.Bounds{"R1": {"lost": {0, 0}, "delay_early": {0, 0}}}
 	}
 	return c
-}
-
-// growOld is Age for a trial that has no time to lose: Age lets another trial
-// have the slot meanwhile, and on a busy machine gets it back when all delays
-// are over.
-func growOld(d time.Duration) Step {
-	return Step{Age(d).Name, func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
 }
 
 // AllDelayed makes sure that the broker holds back n tasks for later: else

@@ -73,20 +73,23 @@ func TestARunThatIsInterruptedEndsWithTheContextsError(t *testing.T) {
 
 func TestTheSeedDecidesTheMomentOfARandomKill(t *testing.T) {
 	t.Parallel()
-	draw := func(seed int64) [4]int {
+	draw := func(seed int64, system int) [4]int {
 		r := &Runner{dir: t.TempDir()}
-		trial, err := r.prepare(trialJob{experiment: "x", cell: &Cell{System: Systems[0]}, seed: seed})
+		trial, err := r.prepare(trialJob{experiment: "x", cell: &Cell{System: Systems[system]}, seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return [4]int{trial.rng.IntN(1000), trial.rng.IntN(1000), trial.rng.IntN(1000), trial.rng.IntN(1000)}
 	}
-	first, second, other := draw(3), draw(3), draw(4)
+	first, second, other, elsewhere := draw(3, 0), draw(3, 0), draw(4, 0), draw(3, 1)
 	if first != second {
 		t.Error("the same seed draws differently")
 	}
 	if first == other {
 		t.Error("another seed draws the same")
+	}
+	if first == elsewhere {
+		t.Error("another system draws the same from the same seed: their trials are not independent")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -92,7 +93,7 @@ func (r *Runner) execute(ctx context.Context, job trialJob) (check.Result, error
 // prepare makes the folders and the manifest.
 func (r *Runner) prepare(job trialJob) (*Trial, error) {
 	t := &Trial{
-		run: r, cell: job.cell, id: job.id(), rng: rand.New(rand.NewPCG(uint64(job.seed), 0xac1ab)),
+		run: r, cell: job.cell, id: job.id(), rng: rand.New(rand.NewPCG(uint64(job.seed), job.salt())),
 		members: map[string]*member{},
 	}
 	t.dir = trialDir(r.dir, t.id)
@@ -267,6 +268,14 @@ type trialJob struct {
 	control    bool
 	number     int
 	seed       int64
+}
+
+// salt makes the chance of a trial its own: cells that share their seeds do not
+// share what is drawn.
+func (j trialJob) salt() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintln(h, j.experiment, j.cell.System.Name, strings.Join(j.cell.Setting.words(), " "))
+	return h.Sum64()
 }
 
 // id names the trial and its folder.
