@@ -64,7 +64,7 @@ func serverEnds(sys System, setting Setting) Cell {
 		load = []Step{StartProducer(Job{Count: streamLoad, Name: "noop", Rate: streamRate})}
 		end, unharmed = UnderLoad(streamBefore, fault), []Step{AwaitEnd("producer")}
 		c.wide("unsure", 0, streamBehind, "what was on its way when the server ended")
-		c.wide("refused", 0, streamLoad-streamBefore-1, "what was sent while the server was down")
+		c.wide("refused", 0, streamLoad-streamBefore, "what was sent while the server was down")
 	}
 	take := []Step{StartWorker("worker", holderHands()), AwaitConsuming("worker")}
 	born := []Step{Declare(), Age(restAfter)} // a young queue is not an old one
