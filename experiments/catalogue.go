@@ -9,6 +9,8 @@ var Catalogue = []*Experiment{
 	workerCrash,
 	randomKill,
 	politeStop,
+	leaseOutlived,
+	timeToReturn,
 	oneWorkerPerTask,
 	retries,
 	flakyService,
@@ -17,5 +19,9 @@ var Catalogue = []*Experiment{
 	delayedQueueName,
 	redisPersistence,
 	rabbitDurability,
+	states,
+	keptResults,
+	resultStoreKilled,
+	resultStores,
 	watchedLoad,
 }

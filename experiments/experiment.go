@@ -38,6 +38,8 @@ type Experiment struct {
 	Threats []string
 	// Suites it belongs to; every experiment belongs to Full.
 	Suites []Suite
+	// Celery: it is carried out with Celery's own workers, too.
+	Celery bool
 	// Cells makes the cells for one system in one suite.
 	Cells func(System, Suite) []Cell
 }
@@ -67,8 +69,10 @@ type Cell struct {
 	Pace   Pace
 	// Server says what the cell asks of its server.
 	Server ServerSpec
+	// Results says where its workers store results.
+	Results ResultSpec
 	// Options are added to the broker URL of everybody in the trial, as in
-	// "persistent=false".
+	// "persistent=false", in the place of the system's own of that name.
 	Options []string
 	// Load is the number of tasks, for the lint of predictions.
 	Load int

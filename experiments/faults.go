@@ -19,6 +19,7 @@ const (
 	faultRestart   = "restart"
 	faultCut       = "close connections"
 	faultPowerCut  = "power cut"
+	faultFreeze    = "freeze"
 )
 
 // inject does a fault and writes it down once it has been verified.
@@ -86,6 +87,36 @@ func Stop(name string) Step {
 	}}
 }
 
+// Freeze stops a member with SIGSTOP: it stands still, and its connections stay
+// open.
+func Freeze(name string) Step {
+	return Step{"freeze " + name, func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
+			return err
+		}
+		m.frozen = fault.FreezeProcess(m.Process)
+		return t.inject(ctx, m.frozen)
+	}}
+}
+
+// Thaw lets a frozen member go on.
+func Thaw(name string) Step {
+	return Step{"let " + name + " go on", func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
+			return err
+		}
+		if m.frozen == nil {
+			return fmt.Errorf("%s was not frozen", name)
+		}
+		if err := m.frozen.Heal(ctx); err != nil {
+			return fmt.Errorf("let %s go on: %w", name, err)
+		}
+		return t.write(ledger.Line{Event: ledger.FaultHealed, Fault: faultFreeze, Process: name})
+	}}
+}
+
 // The names of the steps that end the server and start it again on its own folder.
 const (
 	stepKillServer = "kill the server and start it again"
@@ -96,7 +127,7 @@ const (
 // written.
 func KillServer() Step {
 	return Step{stepKillServer, func(ctx context.Context, t *Trial) error {
-		return t.restart(ctx, fault.Restart{})
+		return t.restart(ctx, t.server, fault.Restart{})
 	}}
 }
 
@@ -104,7 +135,7 @@ func KillServer() Step {
 // and starts it again.
 func StopServer() Step {
 	return Step{stepStopServer, func(ctx context.Context, t *Trial) error {
-		return t.restart(ctx, fault.Restart{Polite: true})
+		return t.restart(ctx, t.server, fault.Restart{Polite: true})
 	}}
 }
 

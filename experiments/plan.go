@@ -56,6 +56,9 @@ func NewPlan(c Choice) (Plan, error) {
 	for _, e := range chosen {
 		planned := Planned{Experiment: e}
 		for _, sys := range systems {
+			if sys.Celery && !e.Celery {
+				continue
+			}
 			for _, cell := range e.Cells(sys, suite) {
 				planned.cells = append(planned.cells, readied(cell, suite, c.Trials))
 			}
@@ -75,7 +78,10 @@ func readied(c Cell, suite Suite, trials int) *Cell {
 		c.Trials = trials
 	}
 	c.Server.Exporter = c.Observe && c.System.Kind == RabbitMQ
-	if err := c.System.Kind.available(); c.NotRun == "" && err != nil {
+	if err := c.System.available(); c.NotRun == "" && err != nil {
+		c.NotRun, c.Missing = err.Error(), true
+	}
+	if err := c.Results.available(); c.NotRun == "" && err != nil {
 		c.NotRun, c.Missing = err.Error(), true
 	}
 	if err := c.Server.available(); c.NotRun == "" && err != nil {

@@ -15,24 +15,24 @@ import (
 	"acklab/internal/server"
 )
 
-// restart ends the trial's server and starts it again, unless a plant is in the way.
-func (t *Trial) restart(ctx context.Context, how fault.Restart) error {
+// restart ends a server of the trial and starts it again, unless a plant is in the way.
+func (t *Trial) restart(ctx context.Context, s server.Server, how fault.Restart) error {
 	switch t.run.plant {
 	case plantEmptyFolder:
-		how.While = t.loseData
+		how.While = func() error { return t.loseData(s) }
 	case plantStandIn:
-		return t.inject(ctx, &standIn{Fault: fault.KillServer(t.server), trial: t})
+		return t.inject(ctx, &standIn{Fault: fault.KillServer(s), server: s, run: t.run})
 	}
-	return t.inject(ctx, fault.RestartServer(t.server, how))
+	return t.inject(ctx, fault.RestartServer(s, how))
 }
 
 // serverData is what servers keep in their folders, beside configuration and logs.
 var serverData = []string{"appendonlydir", "dump.rdb", "mnesia"}
 
-// loseData empties the folder of the trial's server.
-func (t *Trial) loseData() error {
+// loseData empties the folder of a server.
+func (t *Trial) loseData(s server.Server) error {
 	for _, name := range serverData {
-		path := filepath.Join(t.server.Dir(), name)
+		path := filepath.Join(s.Dir(), name)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -48,14 +48,14 @@ func (t *Trial) loseData() error {
 // another one answers on its port. The evidence lies.
 type standIn struct {
 	fault.Fault // the kill
-	trial       *Trial
+	server      server.Server
+	run         *Runner
 }
 
 // Inject kills the server and starts the other one.
 func (f *standIn) Inject(ctx context.Context) (fault.Evidence, error) {
-	t := f.trial
-	if _, ok := t.server.(*server.Redis); !ok {
-		return fault.Evidence{}, fmt.Errorf("nobody can stand in for %s", t.server.Name())
+	if _, ok := f.server.(*server.Redis); !ok {
+		return fault.Evidence{}, fmt.Errorf("nobody can stand in for %s", f.server.Name())
 	}
 	binary, err := server.FindRedis()
 	if err != nil {
@@ -65,23 +65,23 @@ func (f *standIn) Inject(ctx context.Context) (fault.Evidence, error) {
 	if err != nil {
 		return e, err
 	}
-	_, port, err := net.SplitHostPort(t.server.Addr())
+	_, port, err := net.SplitHostPort(f.server.Addr())
 	if err != nil {
 		return e, err
 	}
-	dir, err := t.run.minder.TempDir("stand-in")
+	dir, err := f.run.minder.TempDir("stand-in")
 	if err != nil {
 		return e, err
 	}
-	_, err = t.run.minder.Run(minder.Spec{Name: "stand-in", Dir: dir, Argv: []string{
+	_, err = f.run.minder.Run(minder.Spec{Name: "stand-in", Dir: dir, Argv: []string{
 		binary.Path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--protected-mode", "no",
 	}})
 	if err != nil {
 		return e, err
 	}
-	t.run.fired.Add(1)
+	f.run.fired.Add(1)
 	e.Fault = faultRestart
-	return e, awaitListener(ctx, t.server.Addr())
+	return e, awaitListener(ctx, f.server.Addr())
 }
 
 // awaitListener waits until somebody accepts connections.

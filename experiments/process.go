@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"acklab/internal/fault"
 	"acklab/internal/ledger"
 	"acklab/internal/minder"
 	"acklab/internal/plant"
@@ -20,35 +21,42 @@ type member struct {
 	*minder.Process
 	index int // in the manifest
 	tail  *tail
+
+	frozen fault.Fault // nil: it was not
 }
 
 // start runs this program again as a member of the trial: `acklab ARGS...
 // --ledger FILE`.
 func (t *Trial) start(name string, args ...string) error {
+	path := filepath.Join(t.dir, name+".jsonl")
+	argv := append([]string{t.run.self}, args...)
+	argv = append(argv, "--ledger", path, "--ledger-name", name)
+	argv = append(argv, t.metricsFlags(name)...)
+	log := t.logOf(name)
+	return t.join(name, minder.Spec{Name: name, Argv: argv, Dir: t.dir, Env: memberEnv(t), Stdout: log, Stderr: log})
+}
+
+// join starts a member that writes its ledger to its name with .jsonl.
+func (t *Trial) join(name string, spec minder.Spec) error {
 	if _, taken := t.members[name]; taken {
 		return fmt.Errorf("start %s: this trial has one already", name)
 	}
 	file := name + ".jsonl"
-	path := filepath.Join(t.dir, file)
-	argv := append([]string{t.run.self}, args...)
-	argv = append(argv, "--ledger", path, "--ledger-name", name)
-	argv = append(argv, t.metricsFlags(name)...)
-	log := filepath.Join(t.logs, name+".log")
 	begin := ledger.Now()
-	p, err := t.run.minder.Run(minder.Spec{Name: name, Argv: argv, Dir: t.dir, Env: memberEnv(t), Stdout: log, Stderr: log})
+	p, err := t.run.minder.Run(spec)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
 	t.manifest.Processes = append(t.manifest.Processes, ledger.Process{Name: name, File: file, Pid: p.Pid(), Start: begin})
-	t.members[name] = &member{Process: p, index: len(t.manifest.Processes) - 1, tail: newTail(path)}
+	t.members[name] = &member{Process: p, index: len(t.manifest.Processes) - 1, tail: newTail(filepath.Join(t.dir, file))}
 	t.order = append(t.order, name)
 	return t.write(ledger.Line{Event: ledger.ProcessStarted, Process: name, Detail: map[string]string{"pid": strconv.Itoa(p.Pid())}})
 }
 
-// memberEnv hands the broker's URL over in the environment, so that no
+// memberEnv hands the URLs of broker and result store over in the environment, so that no
 // password stands in a command line.
 func memberEnv(t *Trial) []string {
-	env := []string{"ACKLAB_BROKER_URL=" + t.url, "GOMAXPROCS=2"}
+	env := []string{"ACKLAB_BROKER_URL=" + t.url, "ACKLAB_RESULT_URL=" + t.resultURL, "GOMAXPROCS=2"}
 	if name := t.run.plant; slices.Contains(plant.Names, name) {
 		env = append(env, plant.Env+"="+name)
 	}

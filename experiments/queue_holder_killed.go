@@ -29,15 +29,15 @@ var holderJob = Job{Count: holderLoad, Name: "noop"}
 func holderHands() Hands { return Hands{Ack: "late", Concurrency: 4, Multiplier: 25} }
 
 func holderCells(sys System, suite Suite) []Cell {
-	switch sys.Name {
-	case "memory":
+	switch {
+	case sys.Kind == NoServer:
 		return []Cell{inProcessHolder(sys)}
-	case "asynq":
+	case sys.Kind == RedisServer:
 		return []Cell{
 			applicationKilled(sys), serverKilled(sys, Setting{"persistence": "none"}, holderLoad),
 			serverKilled(sys, Setting{"persistence": "aof-everysec"}, 0), serverKilled(sys, Setting{"persistence": "aof-always"}, 0),
 		}
-	case "rabbitmq-quorum":
+	case sys.Name == "rabbitmq-quorum":
 		cells := []Cell{applicationKilled(sys), serverKilled(sys, Setting{"queue_age": "3s"}, 0)}
 		if suite != Smoke { // half a minute of looking for a leader
 			cells = append(cells, serverKilled(sys, Setting{"queue_age": "new"}, holderLoad))

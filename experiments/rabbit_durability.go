@@ -14,6 +14,7 @@ var rabbitDurability = &Experiment{
 		"a nack or a timeout is not a refusal: what was on its way is unsure, and stays apart from what was confirmed and lost",
 	},
 	Suites: []Suite{Quick},
+	Celery: true,
 	Cells:  rabbitEndCells,
 }
 
@@ -31,7 +32,7 @@ func rabbitEndCells(sys System, suite Suite) []Cell {
 						switch disk := durable == "yes" && persistent == "yes"; {
 						case !disk && (sys.Name == "rabbitmq-quorum" || end == endCut):
 							continue // a quorum queue writes everything, whatever the message asks; what a kill loses needs no power cut
-						case suite == Quick && !rabbitQuick(sys, s):
+						case suite == Quick && !rabbitQuick(sys, s), sys.Celery && !rabbitCelery(s):
 							continue
 						}
 						cells = append(cells, rabbitEnds(sys, s))
@@ -55,6 +56,11 @@ func rabbitQuick(sys System, s Setting) bool {
 		return s["confirms"] == "yes" && (s["durable"] == "yes" || s["persistent"] == "yes")
 	}
 	return s["durable"] == "yes" && s["persistent"] == "yes"
+}
+
+// rabbitCelery chooses the cells for Celery, whose queues are always durable.
+func rabbitCelery(s Setting) bool {
+	return s["end"] == endKill && s["durable"] == "yes" && s["confirms"] == "yes"
 }
 
 func rabbitEnds(sys System, s Setting) Cell {

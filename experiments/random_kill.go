@@ -19,6 +19,9 @@ var randomKill = &Experiment{
 	},
 	Suites: []Suite{Quick, Flagship},
 	Cells: func(sys System, suite Suite) []Cell {
+		if !hasRaces(sys, suite) {
+			return nil
+		}
 		if sys.Kind == NoServer {
 			return []Cell{randomInProcessCell(sys, "early"), randomInProcessCell(sys, "late")}
 		}

@@ -15,21 +15,22 @@ var redisPersistence = &Experiment{
 		"small n: a loss inside the second between two syncs is a range with its reason, not a number",
 	},
 	Suites: []Suite{Quick},
+	Celery: true,
 	Cells: func(sys System, suite Suite) []Cell {
-		if sys.Kind != RedisServer {
+		if sys.Kind != RedisServer || sys.Celery && suite == Quick {
 			return nil
 		}
 		var cells []Cell
 		for _, persistence := range []string{"none", "rdb", "rdb-1s", "aof-no", "aof-everysec", "aof-always"} {
 			for _, end := range []string{endKill, endPolite, endCut} {
 				for _, load := range []string{loadIdle, loadStream} {
-					if suite != Quick || redisQuick[[3]string{persistence, end, load}] {
+					if suite != Quick && !sys.Celery || redisQuick[[3]string{persistence, end, load}] {
 						cells = append(cells, redisEnds(sys, Setting{"persistence": persistence, "end": end, "load": load}))
 					}
 				}
 			}
 		}
-		if suite == Quick {
+		if suite == Quick || sys.Celery {
 			return oneTrialEach(cells...)
 		}
 		return cells

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"acklab/broker"
+	"acklab/internal/celery"
 	"acklab/internal/check"
 	"acklab/internal/connect"
 	"acklab/internal/metrics"
@@ -65,6 +66,7 @@ type Runner struct {
 
 	mu      sync.Mutex
 	clients map[string]broker.Broker
+	celery  *celery.App // nil: no Celery worker was started yet
 }
 
 // Run carries out the plan and returns the report, which it has also saved in

@@ -29,11 +29,21 @@ func noRestart(e *Experiment, name string) string {
 		return ""
 	}
 	for _, s := range cell.Steps {
-		if strings.Contains(s.Name, stepKillServer) || strings.Contains(s.Name, stepStopServer) {
+		if strings.Contains(s.Name, stepKillServer) || strings.Contains(s.Name, stepStopServer) || strings.Contains(s.Name, stepKillResults) {
 			return ""
 		}
 	}
 	return "no server is restarted here"
+}
+
+// noResults says that a plant which works on results finds none in the cell that
+// it would be tried on; empty: it does, or is another plant.
+func noResults(e *Experiment, name string) string {
+	cell, err := target(e, name)
+	if name != plant.ResultDropped || err != nil || cell.Results.Store != "" {
+		return ""
+	}
+	return "nothing is stored here"
 }
 
 // excuses say, by plant, why it cannot be seen.
@@ -78,6 +88,26 @@ var (
 	})
 )
 
+// oneTask is the whole load.
+var oneTask = atOnce.and(nobodyDies).and(excuses{
+	plant.PublishDropped: "there is only one task, so there is no other delivery",
+	plant.NeighbourAcked: "there is only one task, so there is no other delivery",
+	plant.LateInEarly:    "there is only one task, so no later acknowledgement comes",
+})
+
+// nobodyWorks: the runner is the only process.
+var nobodyWorks = func() excuses {
+	all := excuses{}
+	for _, name := range Plants() {
+		switch name {
+		case plantNoFault, plantEmptyFolder, plantStandIn, plantAnyOutcome:
+		default:
+			all[name] = "no task is published here, and no process but the runner takes part"
+		}
+	}
+	return all
+}()
+
 var blindTo = map[string]excuses{
 	"worker-crash": atOnce.and(calm),
 	"worker-killed-at-random": atOnce.and(calm).and(excuses{
@@ -119,6 +149,18 @@ var blindTo = map[string]excuses{
 	}),
 	"rabbitmq-ends": afterTheFault.and(excuses{
 		plantStandIn: "nobody can stand in for RabbitMQ; redis-ends sees it",
+	}),
+	"caller-sees-the-states":     oneTask,
+	"result-is-fetched-later":    oneTask,
+	"result-store-killed":        atOnce.and(nobodyDies).and(excuses{plantNoFault: ""}),
+	"result-stores-side-by-side": nobodyWorks,
+	"lease-is-outlived": atOnce.and(oneTask).and(excuses{
+		plantNoFault: "", plant.StaleHonoured: "", plant.MarkLies: "", plant.EarlyInLate: "",
+	}),
+	"task-comes-back": atOnce.and(calm).and(excuses{
+		plant.PublishDropped: oneTask[plant.PublishDropped],
+		plant.NeighbourAcked: oneTask[plant.NeighbourAcked],
+		plant.LateInEarly:    "the victim acknowledges nothing here",
 	}),
 	"load-is-watched": calm.and(excuses{
 		plant.LateInEarly:  alittleLate + "a random moment allows",

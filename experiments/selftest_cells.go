@@ -71,6 +71,28 @@ var aims = map[string]map[string]aim{
 		plant.CensusOmits:  {"asynq", Setting{"ack": "late", "crash_at": "failed"}},
 		plant.DelayIgnored: {"rabbitmq", Setting{"ack": "late", "policy": "3 retries after 1s"}},
 	},
+	"caller-sees-the-states": {
+		"": {"rabbitmq", Setting{"task": endsWell, "track_started": "on"}},
+	},
+	"result-is-fetched-later": {
+		"": {"redis", Setting{"results": inRedis}},
+	},
+	"result-store-killed": {
+		"":           {"redis", Setting{"results": inRedis, "persistence": "aof-always", "down": "0s"}},
+		plantNoFault: {"redis", Setting{"results": inRedis, "persistence": "none", "down": "0s"}}, // nothing is gone without it
+	},
+	"result-stores-side-by-side": {
+		"":           {"redis", Setting{"results": inRedis, "persistence": "aof-always"}},
+		plantNoFault: {"redis", Setting{"results": inRedis, "persistence": "none"}},
+	},
+	"lease-is-outlived": {
+		"":                  {"redis", Setting{"task": "longer than the lease", "settle": "celery"}},
+		plant.StaleHonoured: {"redis", Setting{"task": "acknowledged by a worker that stood still", "settle": "claim"}},
+		plantNoFault:        {"redis", Setting{"task": "of a worker that stands still", "settle": "celery"}},
+	},
+	"task-comes-back": {
+		"": {"rabbitmq", Setting{"lease": "as it comes"}},
+	},
 	"load-is-watched": {
 		"": {"rabbitmq", Setting{"fault": "worker killed"}},
 	},

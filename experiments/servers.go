@@ -35,7 +35,7 @@ func (s *servers) get(ctx context.Context, kind ServerKind, spec ServerSpec) (se
 	if err != nil {
 		return nil, err
 	}
-	s.versions[srv.Name()] = srv.Version(ctx)
+	s.versions[srv.Name()] = srv.Version(ctx) // the lock is held
 	if !spec.Own {
 		if s.shared[spec] == nil {
 			s.shared[spec] = map[ServerKind]server.Server{}
@@ -51,8 +51,17 @@ func (s *servers) start(ctx context.Context, kind ServerKind, spec ServerSpec) (
 		return server.StartRedis(ctx, s.minder, server.RedisOptions{Persistence: server.Persistence(spec.Persistence), Trace: spec.Trace})
 	case RabbitMQ:
 		return server.StartRabbit(ctx, s.minder, server.RabbitOptions{Plugins: server.Plugins{Prometheus: spec.Exporter}, Trace: spec.Trace})
+	case Postgres:
+		return server.StartPostgres(ctx, s.minder, server.PostgresOptions{})
 	}
 	return nil, fmt.Errorf("no server of kind %q can be started", kind)
+}
+
+// used notes the version of something else that took part.
+func (s *servers) used(name, version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.versions[name] = version
 }
 
 // done gives back what a trial used: its own server is closed with its client,
@@ -86,6 +95,17 @@ func (s ServerSpec) available() error {
 	return err
 }
 
+// available says whether the system can be had here; the error is one line that
+// says how to get what is missing.
+func (s System) available() error {
+	if s.Celery {
+		if _, err := findCelery(); err != nil {
+			return err
+		}
+	}
+	return s.Kind.available()
+}
+
 // available says whether the kind of server can be started here; the error is
 // one line that names the package.
 func (k ServerKind) available() error {
@@ -95,6 +115,8 @@ func (k ServerKind) available() error {
 		_, err = server.FindRedis()
 	case RabbitMQ:
 		_, err = server.FindRabbit()
+	case Postgres:
+		_, err = server.FindPostgres()
 	}
 	return err
 }

@@ -53,6 +53,8 @@ type Hands struct {
 	CrashAt     string // checkpoint of the first task
 	PauseAt     string
 	Retry       Retry
+	// TrackStarted: the state STARTED is stored, too.
+	TrackStarted bool
 }
 
 // Retry is the policy of a worker for all its tasks; zero: no retries.
@@ -86,6 +88,9 @@ func (h Hands) flags() []string {
 	}
 	if h.PauseAt != "" {
 		flags = append(flags, "--pause-at", h.PauseAt)
+	}
+	if h.TrackStarted {
+		flags = append(flags, "--track-started")
 	}
 	return append(flags, h.Retry.flags()...)
 }
@@ -129,6 +134,9 @@ func StartWorker(name string, h Hands) Step {
 	return Step{"start " + name, func(_ context.Context, t *Trial) error {
 		if h.CrashAt != "" && t.run.plants(plantNoFault) {
 			h.CrashAt = ""
+		}
+		if t.cell.System.Celery {
+			return t.startCelery(name, h)
 		}
 		return t.start(name, append([]string{"worker", "--queues", t.queue}, h.flags()...)...)
 	}}
@@ -181,6 +189,14 @@ func AwaitEnded(name string, n int) Step {
 		return t.await(ctx, name, fmt.Sprintf("has ended %d tasks", n), func(f *tail) bool {
 			return f.counts[ledger.Finished]+f.final >= n && len(f.open) == 0
 		})
+	}}
+}
+
+// AwaitAnswer waits until the broker has processed an acknowledgement of the
+// worker, or refused it as stale.
+func AwaitAnswer(name string) Step {
+	return Step{"wait for the answer to an acknowledgement of " + name, func(ctx context.Context, t *Trial) error {
+		return t.await(ctx, name, "has an answer", func(f *tail) bool { return f.counts[ledger.Acked]+f.counts[ledger.StaleAck] > 0 })
 	}}
 }
 

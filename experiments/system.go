@@ -22,6 +22,8 @@ type System struct {
 	// Traits are what the system's driver says of itself before it has met a
 	// server: what predictions are made from.
 	Traits func() broker.Traits
+	// Celery: its workers are Celery's.
+	Celery bool
 }
 
 // system asks the driver for its traits once, however many cells and trials
@@ -38,26 +40,44 @@ const (
 	NoServer    ServerKind = "none"
 	RedisServer ServerKind = "redis"
 	RabbitMQ    ServerKind = "rabbitmq"
+	Postgres    ServerKind = "postgres" // for results only
 )
 
 // Systems are all systems, in the order of reports.
 var Systems = []System{
 	system("memory", NoServer, func(string) string { return "memory://" }),
 	system("asynq", RedisServer, func(addr string) string { return "asynq://" + addr + "/0?poll=50ms" }),
+	// A lease of half a minute is long enough for a busy machine not to lose one,
+	// and short enough to be waited for.
+	system("redis", RedisServer, func(addr string) string { return "redis://" + addr + "/0?visibility=30s&restore=1s" }),
 	system("rabbitmq", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/" }),
 	system("rabbitmq-quorum", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/?queue_type=quorum" }),
+	// The sweep is every ten of kombu's timers of ten seconds.
+	celerySystem("celery+redis", RedisServer, func(addr string) string {
+		return "redis://" + addr + "/0?visibility=" + celeryLease.String() + "&restore=100s"
+	}),
+	celerySystem("celery+rabbitmq", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/" }),
 }
 
-// withOptions adds a cell's own options to a broker URL.
-func withOptions(url string, options []string) string {
-	for _, o := range options {
-		sep := "?"
-		if strings.Contains(url, "?") {
-			sep = "&"
-		}
-		url += sep + o
+// withOptions adds a cell's own options, as in "persistent=false", to a URL. One
+// that the URL has already is replaced.
+func withOptions(raw string, options []string) string {
+	base, query, _ := strings.Cut(raw, "?")
+	words := slices.DeleteFunc(strings.Split(query, "&"), func(old string) bool {
+		name, _, _ := strings.Cut(old, "=")
+		return old == "" || slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, name+"=") })
+	})
+	if words = append(words, options...); len(words) == 0 {
+		return base
 	}
-	return url
+	return base + "?" + strings.Join(words, "&")
+}
+
+// hasRaces tells whether a suite carries out the races on the system, of 50
+// trials each. Quick has no time for all: one broker whose connections hold the
+// tasks, and one with leases.
+func hasRaces(sys System, suite Suite) bool {
+	return suite != Quick || sys.Name == "rabbitmq" || sys.Name == "redis"
 }
 
 // SystemNames are the names of all systems, in order.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"acklab/internal/ledger"
+	"acklab/task"
 )
 
 // tailEvery is how often a ledger is looked at while a trial waits for a line.
@@ -27,6 +28,7 @@ type tail struct {
 	last    ledger.Line
 	final   int             // failures for good
 	failing map[string]bool // messages whose latest run failed, and a retry was to follow
+	results int             // finished states that were stored, superseded or lost
 	points  map[string]bool // checkpoints at which it is or was holding
 }
 
@@ -78,6 +80,10 @@ func (f *tail) take(l ledger.Line) {
 		delete(f.failing, l.Message)
 	case ledger.Failed:
 		f.failed(l)
+	case ledger.ResultStored, ledger.ResultKept, ledger.ResultLost:
+		if task.State(l.State).Finished() {
+			f.results++
+		}
 	case ledger.Holding:
 		f.points[l.Point] = true
 	}

@@ -16,6 +16,7 @@ import (
 	"acklab/internal/ledger"
 	"acklab/internal/observe"
 	"acklab/internal/server"
+	"acklab/result"
 )
 
 // patience bounds the steps of a trial, and after them the time in which the
@@ -44,6 +45,10 @@ type Trial struct {
 	members  map[string]*member
 	order    []string // names of members, in the order of their start
 	slot     bool     // it holds one of the run's slots
+
+	resultServer server.Server // nil: the results have no server
+	resultClient result.Store  // the runner's own, nil: not opened yet
+	resultURL    string        // empty: the workers store no results
 
 	watching  *observe.Watch // nil: Prometheus does not watch
 	unwatched error          // why, where it should
@@ -124,6 +129,9 @@ func (r *Runner) prepare(job trialJob) (*Trial, error) {
 func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 	t.ledger, err = ledger.Create(filepath.Join(t.dir, "runner.jsonl"), map[string]string{"name": "runner", "trial": t.id})
 	if err != nil {
+		return err
+	}
+	if err := t.setUpResults(ctx); err != nil {
 		return err
 	}
 	t.manifest.Processes = []ledger.Process{{Name: "runner", File: "runner.jsonl", Pid: os.Getpid(), Start: ledger.Now()}}
@@ -209,7 +217,8 @@ func (t *Trial) tearDown(ctx context.Context) error {
 	if err := ledger.SaveTrial(t.dir, t.manifest); err != nil {
 		return err
 	}
-	return t.run.servers.done(context.WithoutCancel(ctx), t)
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(t.tearDownResults(ctx), t.run.servers.done(ctx, t))
 }
 
 // write appends to the runner's ledger of this trial.

@@ -13,7 +13,13 @@ var workerCrash = &Experiment{
 		"SIGKILL is not a power cut: only the worker dies here, the broker does not",
 	},
 	Suites: []Suite{Smoke, Quick, Flagship},
-	Cells:  crashCells,
+	Celery: true,
+	Cells: func(sys System, suite Suite) []Cell {
+		if sys.Celery {
+			return celeryCrashCells(sys, suite)
+		}
+		return crashCells(sys, suite)
+	},
 }
 
 // In each trial the first task runs, nine more are prefetched behind it, and
@@ -37,6 +43,8 @@ func crashCells(sys System, suite Suite) []Cell {
 					}
 				case suite == Smoke && (at != "started" || then != "survivor"):
 					continue
+				case isRace(at) && !hasRaces(sys, suite):
+					continue
 				case suite == Quick && then == "restart":
 					continue // the flagship has them: who comes after the crash has not mattered yet
 				}
@@ -47,8 +55,7 @@ func crashCells(sys System, suite Suite) []Cell {
 	return cells
 }
 
-// crashPoints are the worker's checkpoints, and the one that waits for result
-// stores.
+// crashPoints are the worker's checkpoints for a task that does not fail.
 func crashPoints(ack string) []string {
 	if ack == "late" {
 		return []string{"before-fetch", "fetched", "started", "mid", "finished", "result-stored", "late-ack-sent", "late-acked"}
@@ -62,8 +69,10 @@ func crashCell(sys System, suite Suite, ack, at, then string) Cell {
 		Control: ack, Seconds: 0.5,
 	}
 	if at == "result-stored" {
-		c.NotRun = "not built: result stores"
-		return c
+		c.Results = ResultSpec{Store: inRedis}
+		if sys.Kind == NoServer {
+			c.Results.Store = inMemory
+		}
 	}
 	if sys.Kind == NoServer {
 		return inProcessCrash(c, ack, at)

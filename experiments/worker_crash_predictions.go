@@ -62,7 +62,7 @@ func predictCrash(ack, at string, stranding bool) (check.Bounds, string, map[str
 	}
 	gone, race := acknowledged(ack, at)
 	begun := at != "fetched" && at != "ack-sent" && at != "acked"
-	done := at == "finished" || at == "late-ack-sent" || at == "late-acked"
+	done := at == "finished" || at == "result-stored" || at == "late-ack-sent" || at == "late-acked"
 
 	b := check.Bounds{"prefetched_lost": {0, 0}, "waiting_lost": {0, 0}}
 	reasons := map[string]string{}
@@ -126,7 +126,7 @@ func reasonsFor(b check.Bounds, reasons map[string]string) map[string]string {
 func predictInProcessCrash(ack, at string) (check.Bounds, string) {
 	lost, told := crashLoad, 0
 	switch at {
-	case "finished", "late-ack-sent", "late-acked":
+	case "finished", "result-stored", "late-ack-sent", "late-acked":
 		lost--
 	case "ack-sent", "acked", "started", "mid":
 		if ack == "early" {

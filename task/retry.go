@@ -220,6 +220,17 @@ func WithKind(err error, kinds ...string) error {
 	return err
 }
 
+// KindOf is the first kind that err was given, "" if it has none.
+func KindOf(err error) (kind string) {
+	for {
+		var k *kindError
+		if !errors.As(err, &k) {
+			return kind
+		}
+		kind, err = k.kind, k.err
+	}
+}
+
 // ErrorOfKind chooses errors that have one of the kinds, anywhere in what they
 // wrap. KindAny chooses every error.
 func ErrorOfKind(kinds ...string) ErrorMatch {

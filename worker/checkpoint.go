@@ -19,26 +19,28 @@ type Point string
 // lie between handing an acknowledgement to the client library and the
 // broker's having processed it.
 const (
-	BeforeFetch Point = "before-fetch"  // connected, nothing requested yet
-	Fetched     Point = "fetched"       // a slot has the task, nothing is acknowledged
-	AckSent     Point = "ack-sent"      // early: handed to the client library
-	Acked       Point = "acked"         // early: the broker has processed it
-	Started     Point = "started"       // just before the handler's first line
-	Mid         Point = "mid"           // in the middle of the handler
-	Finished    Point = "finished"      // the handler has returned, well or badly
-	Failed      Point = "failed"        // the handler has failed and is to be tried again, its retry is not published
-	RetrySent   Point = "retry-sent"    // the broker has confirmed the retry; late: the failed delivery is not settled
-	LateAckSent Point = "late-ack-sent" // late: handed to the client library
-	LateAcked   Point = "late-acked"    // late: the broker has processed it
+	BeforeFetch  Point = "before-fetch"  // connected, nothing requested yet
+	Fetched      Point = "fetched"       // a slot has the task, nothing is acknowledged
+	AckSent      Point = "ack-sent"      // early: handed to the client library
+	Acked        Point = "acked"         // early: the broker has processed it
+	Started      Point = "started"       // just before the handler's first line
+	Mid          Point = "mid"           // in the middle of the handler
+	Finished     Point = "finished"      // the handler has returned, well or badly
+	ResultStored Point = "result-stored" // the store has taken the result, or it is lost
+	Failed       Point = "failed"        // the handler has failed and is to be tried again, its retry is not published
+	RetrySent    Point = "retry-sent"    // the broker has confirmed the retry; late: the failed delivery is not settled
+	LateAckSent  Point = "late-ack-sent" // late: handed to the client library
+	LateAcked    Point = "late-acked"    // late: the broker has processed it
 )
 
 // Points are the checkpoints that exist in the mode, in the order in which a
-// task meets them. A task that does not fail does not meet Failed and RetrySent.
+// task meets them. A task that does not fail does not meet Failed and RetrySent;
+// one that will be tried again does not meet ResultStored.
 func Points(mode AckMode) []Point {
 	if mode == Late {
-		return []Point{BeforeFetch, Fetched, Started, Mid, Finished, Failed, RetrySent, LateAckSent, LateAcked}
+		return []Point{BeforeFetch, Fetched, Started, Mid, Finished, ResultStored, Failed, RetrySent, LateAckSent, LateAcked}
 	}
-	return []Point{BeforeFetch, Fetched, AckSent, Acked, Started, Mid, Finished, Failed, RetrySent}
+	return []Point{BeforeFetch, Fetched, AckSent, Acked, Started, Mid, Finished, ResultStored, Failed, RetrySent}
 }
 
 // Trigger names a checkpoint of one task: the one with the id Task, or, when

@@ -16,26 +16,28 @@ import (
 // lifeAt is what the ledger says of the task when it is at the checkpoint.
 var lifeAt = map[worker.AckMode]map[worker.Point][]ledger.Event{
 	worker.Early: {
-		worker.BeforeFetch: nil,
-		worker.Fetched:     {ledger.Received, ledger.Accepted},
-		worker.AckSent:     {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent},
-		worker.Acked:       {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent},
-		worker.Started:     {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
-		worker.Mid:         {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
-		worker.Finished:    {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished},
-		worker.Failed:      {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed},
-		worker.RetrySent:   {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
+		worker.BeforeFetch:  nil,
+		worker.Fetched:      {ledger.Received, ledger.Accepted},
+		worker.AckSent:      {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent},
+		worker.Acked:        {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent},
+		worker.Started:      {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
+		worker.Mid:          {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
+		worker.Finished:     {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished},
+		worker.ResultStored: {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished, ledger.ResultStored},
+		worker.Failed:       {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed},
+		worker.RetrySent:    {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
 	},
 	worker.Late: {
-		worker.BeforeFetch: nil,
-		worker.Fetched:     {ledger.Received, ledger.Accepted},
-		worker.Started:     {ledger.Received, ledger.Accepted, ledger.Started},
-		worker.Mid:         {ledger.Received, ledger.Accepted, ledger.Started},
-		worker.Finished:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished},
-		worker.Failed:      {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed},
-		worker.RetrySent:   {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
-		worker.LateAckSent: {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
-		worker.LateAcked:   {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
+		worker.BeforeFetch:  nil,
+		worker.Fetched:      {ledger.Received, ledger.Accepted},
+		worker.Started:      {ledger.Received, ledger.Accepted, ledger.Started},
+		worker.Mid:          {ledger.Received, ledger.Accepted, ledger.Started},
+		worker.Finished:     {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished},
+		worker.Failed:       {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed},
+		worker.RetrySent:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
+		worker.ResultStored: {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.ResultStored},
+		worker.LateAckSent:  {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
+		worker.LateAcked:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
 	},
 }
 
@@ -49,6 +51,9 @@ func TestAtEachCheckpointATaskHasDoneWhatItSaysAndNoMore(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", mode, point), func(t *testing.T) {
 				inBubble(t, func(b *bench) {
 					b.cfg.Ack, b.cfg.Pause = mode, &worker.Trigger{At: point, Nth: 1}
+					if point == worker.ResultStored {
+						b.cfg.Results = &shelf{}
+					}
 					name := "sleep"
 					if point == worker.Failed || point == worker.RetrySent {
 						name = b.fails("fails-once", 1, task.RetryPolicy{Max: 1, Delay: time.Minute, For: task.AnyError})
@@ -134,8 +139,8 @@ func TestATriggerMeansTheNthTaskOrTheOneWithTheID(t *testing.T) {
 func TestPointsAreInTheOrderOfTheWayAndRacesBelongToTheirMode(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[worker.AckMode]string{
-		worker.Early: "before-fetch fetched ack-sent acked started mid finished failed retry-sent",
-		worker.Late:  "before-fetch fetched started mid finished failed retry-sent late-ack-sent late-acked",
+		worker.Early: "before-fetch fetched ack-sent acked started mid finished result-stored failed retry-sent",
+		worker.Late:  "before-fetch fetched started mid finished result-stored failed retry-sent late-ack-sent late-acked",
 	} {
 		if got := strings.Trim(fmt.Sprint(worker.Points(mode)), "[]"); got != want {
 			t.Errorf("%s: %s; want %s", mode, got, want)

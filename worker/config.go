@@ -10,6 +10,7 @@ import (
 	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/internal/metrics"
+	"acklab/result"
 	"acklab/task"
 )
 
@@ -44,6 +45,13 @@ type Config struct {
 	// Random gives numbers from 0 up to 1, 1 excluded, for the jitter of
 	// retries; it must be safe for concurrent use. Nil: math/rand/v2.
 	Random func() float64
+	// Results is where states and results go; nil: nowhere. The worker does not
+	// close it.
+	Results result.Store
+	// TrackStarted: STARTED goes there too, as with Celery's task_track_started.
+	TrackStarted bool
+	// Name is the worker's in its results; empty: none.
+	Name string
 	// Grace is how long a polite stop waits for running tasks.
 	Grace time.Duration
 	// Crash and Pause are at checkpoints; nil: none.
@@ -72,6 +80,9 @@ func (c Config) check() error {
 	for _, t := range []*Trigger{c.Crash, c.Pause} {
 		if err := t.check(c.Ack); err != nil {
 			return err
+		}
+		if t != nil && t.At == ResultStored && c.Results == nil {
+			return fmt.Errorf("checkpoint %q: there is no result store; name one with --result", t.At)
 		}
 	}
 	return c.subscription().Check()

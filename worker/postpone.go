@@ -22,7 +22,7 @@ const postponedHeader = "acklab_postponed"
 // a broker that holds nothing back is not asked in a busy loop.
 func (w *Worker) postpone(ctx, handlers context.Context, d *broker.Delivery) {
 	if how := w.broker.Traits().Delay; how != broker.Native && how != broker.Emulated {
-		w.reject(ctx, d, fmt.Sprintf("eta %s is in the future, and neither this worker nor its broker holds delays", d.Message.ETA.Format(time.RFC3339)))
+		w.reject(ctx, d, fmt.Sprintf("eta %s is in the future, and this broker does not hold delays", d.Message.ETA.Format(time.RFC3339)))
 		return
 	}
 	later, before := putOff(d)

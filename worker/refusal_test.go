@@ -75,7 +75,7 @@ func TestWhereNobodyHoldsDelaysATaskForLaterGoesToTheDeadLettersAndTheMomentIsSa
 	bothModes(t, func(b *bench) {
 		eta := time.Now().Add(time.Minute)
 		b.early(b.publish("noop"), eta)
-		b.delays(broker.ByWorker)
+		b.delays(broker.Absent)
 		b.start()
 		b.parked(eta.Format(time.RFC3339))
 	})

@@ -37,11 +37,13 @@ var errHardLimit = errors.New("stopped at its hard time limit")
 // conclude writes how a try ended and publishes what follows it. It reports
 // whether the delivery is done with; if it is not, the broker may lack the
 // retry, and under late acknowledgement the delivery must go back.
-func (w *Worker) conclude(ctx context.Context, d *broker.Delivery, at watch, err error) (done bool) {
+func (w *Worker) conclude(ctx context.Context, d *broker.Delivery, at watch, value any, err error) (done bool) {
 	switch {
 	case err == nil: // the handler's last act has recorded it
 		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
 		at.reach(Finished)
+		w.succeeded(ctx, d, value)
+		at.reach(ResultStored)
 		return true
 	case errors.Is(err, errInterrupted):
 		w.record(ledger.Interrupted, d, err.Error())
@@ -52,6 +54,8 @@ func (w *Worker) conclude(ctx context.Context, d *broker.Delivery, at watch, err
 	if next == nil {
 		w.fail(d, err, why)
 		at.reach(Finished)
+		w.failedWith(ctx, d, task.Failure, err)
+		at.reach(ResultStored)
 		return true
 	}
 	w.write(failure(d, err))
@@ -90,10 +94,13 @@ func (w *Worker) tryAgain(ctx context.Context, d *broker.Delivery, at watch, nex
 		w.metrics.Retried(next.Name)
 		w.log.Warn("task will be tried again", "task", next.TaskID, "name", next.Name, "retry", next.Retries, "eta", next.ETA, "err", cause)
 		at.reach(RetrySent)
+		w.failedWith(ctx, d, task.Retry, cause)
 		return true
 	case impossible(err), w.ackMode == Early && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
 		// Certainly not stored, and nobody will store it: that is the end.
-		w.fail(d, fmt.Errorf("%w; its retry was not taken: %w", cause, err), "its retry was not taken")
+		untaken := fmt.Errorf("%w; its retry was not taken: %w", cause, err)
+		w.fail(d, untaken, "its retry was not taken")
+		w.failedWith(ctx, d, task.Failure, untaken)
 		return true
 	default:
 		w.log.Error("a retry is not sure to be with the broker", "task", next.TaskID, "name", next.Name, "err", err)

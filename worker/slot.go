@@ -9,6 +9,7 @@ import (
 	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/internal/metrics"
+	"acklab/result"
 	"acklab/task"
 )
 
@@ -17,7 +18,7 @@ import (
 // stopped still gives its task back.
 func (w *Worker) slot(ctx, handlers context.Context) error {
 	for {
-		d, err := w.consumer.Receive(ctx)
+		d, err := w.take(ctx)
 		if err != nil {
 			if errors.Is(err, broker.ErrClosed) || ctx.Err() != nil {
 				return nil
@@ -29,6 +30,31 @@ func (w *Worker) slot(ctx, handlers context.Context) error {
 		w.metrics.InFlight(int(w.inFlight.Add(-1)))
 		if err := w.ledger.Err(); err != nil {
 			return err
+		}
+	}
+}
+
+// take is the next delivery for a slot. Where the worker holds those that came
+// before their ETA, it is one of them once it is due.
+func (w *Worker) take(ctx context.Context) (*broker.Delivery, error) {
+	if !w.holds {
+		return w.consumer.Receive(ctx)
+	}
+	for {
+		if d := w.waiting.due(time.Now()); d != nil {
+			return d, nil
+		}
+		turn, cancel := w.waiting.until(ctx)
+		d, err := w.consumer.Receive(turn)
+		cancel()
+		switch {
+		case err != nil && turn.Err() != nil && ctx.Err() == nil && !errors.Is(err, broker.ErrClosed): // something is due
+		case err != nil:
+			return nil, err
+		case d.Malformed == nil && d.Message.ETA.After(time.Now()) && !expired(d.Message, time.Now()):
+			w.waiting.hold(d)
+		default:
+			return d, nil
 		}
 	}
 }
@@ -48,19 +74,21 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 	case expired(d.Message, time.Now()):
 		w.record(ledger.Expired, d, "")
 		w.metrics.TaskEntered(d.Message.Name, metrics.Revoked)
+		w.keep(ctx, d, result.Result{State: task.Revoked, Error: result.NewFailure("TaskRevokedError", "expired")})
 		w.ack(ctx, d)
 	case d.Message.ETA.After(time.Now()):
 		w.postpone(ctx, handlers, d)
 	case w.ackMode == Early:
 		if w.ackEarly(ctx, d, at) {
-			w.conclude(ctx, d, at, w.execute(handlers, d, handler, at))
+			value, err := w.execute(handlers, d, handler, at)
+			w.conclude(ctx, d, at, value, err)
 		}
 	default:
-		err := w.execute(handlers, d, handler, at)
+		value, err := w.execute(handlers, d, handler, at)
 		switch {
 		case errors.Is(err, errInterrupted):
 			w.requeue(ctx, d, "stopped before it had finished")
-		case w.conclude(ctx, d, at, err):
+		case w.conclude(ctx, d, at, value, err):
 			w.ackLate(ctx, d, at)
 		default:
 			w.giveBack(ctx, handlers, d, "its retry is not sure to be with the broker")
@@ -87,6 +115,9 @@ func expired(m *task.Message, now time.Time) bool {
 
 func (w *Worker) reject(ctx context.Context, d *broker.Delivery, reason string) {
 	w.record(ledger.Rejecting, d, reason)
+	if d.Malformed == nil { // the id of what cannot be read may be made up
+		w.keep(ctx, d, result.Result{State: task.Failure, Error: result.NewFailure("Reject", reason)})
+	}
 	w.log.Warn("task goes to the dead letters", "task", d.Message.TaskID, "name", d.Message.Name, "reason", reason)
 	w.settled(ledger.Rejected, d, d.Reject(ctx, reason))
 	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)

@@ -37,6 +37,10 @@ type Worker struct {
 	flusher  flusher
 	broker   broker.Broker
 	consumer broker.Consumer
+	holds    bool // what comes before its ETA waits here: the broker leaves it to us
+	waiting  waiting
+
+	storeAway atomic.Bool // the last result was lost: the store is not waited for
 }
 
 // New checks the configuration; the error says what is wrong with it.
@@ -100,6 +104,7 @@ func (w *Worker) subscribe(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
+	w.holds = w.broker.Traits().Delay == broker.ByWorker
 	w.write(ledger.Line{Event: ledger.Consuming})
 	w.log.Info("ready", "queues", queues, "concurrency", w.cfg.Concurrency, "ack", w.ackMode)
 	return nil
@@ -139,6 +144,9 @@ func (w *Worker) work(ctx context.Context, now <-chan struct{}) error {
 func (w *Worker) close(ctx context.Context) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 	defer cancel()
+	for _, d := range w.waiting.all() {
+		w.requeue(end, d, "the worker ends before its eta")
+	}
 	w.flush(end)
 	if err := w.consumer.Close(end); err != nil {
 		return fmt.Errorf("end the subscription: %w", err)

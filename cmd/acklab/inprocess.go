@@ -49,6 +49,11 @@ func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, h
 	var queue keptOpen
 	cfg := hands.config(p)
 	cfg.Sources = []broker.Source{{Queue: load.Options.Queue}}
+	endStore, err := hands.keep(ctx, p, &cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endStore()) }()
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
 		b, err := connect.Open(ctx, "memory://", p.plant.Options(p.announcing(opts)))
 		if err != nil {

@@ -90,7 +90,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRun(), newList(), newExplain(), newRecheck(), newCompare(), newReference(), newReadme(), newSelftest(),
-		newProducer(), newWorker(), newSend(), newInspect(), newDoctor(),
+		newProducer(), newWorker(), newSend(), newResult(), newInspect(), newDoctor(),
 		newInprocess(), newMinder(),
 	)
 	return root

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"acklab/broker"
 	"acklab/producer"
+	"acklab/result"
 	"acklab/task"
 	"acklab/task/demo"
 )
@@ -21,6 +23,8 @@ const sendWithin = 10 * time.Second
 func newSend() *cobra.Command {
 	var flags processFlags
 	var own loadFlags
+	var store resultFlags
+	var wait waitFlags
 	cmd := &cobra.Command{
 		Use:   "send TASK ['[4, 4]']",
 		Short: "Send one task, its arguments as a JSON array",
@@ -35,7 +39,7 @@ func newSend() *cobra.Command {
 			if len(args) == 2 {
 				own.args = args[1]
 			}
-			return send(cmd.Context(), &flags, &own)
+			return send(cmd.Context(), &flags, &own, &store, &wait)
 		},
 	}
 	flags.add(cmd)
@@ -43,6 +47,8 @@ func newSend() *cobra.Command {
 	cmd.Flags().Lookup("loglevel").DefValue = "error"
 	cmd.Flags().Set("metrics-addr", "")
 	own.add(cmd)
+	store.add(cmd)
+	wait.add(cmd)
 	for _, name := range []string{"task", "args", "count", "rate"} {
 		cmd.Flags().MarkHidden(name)
 	}
@@ -60,10 +66,16 @@ func known(name string) error {
 	return nil
 }
 
-func send(parent context.Context, flags *processFlags, own *loadFlags) (err error) {
-	ctx, _, end := stopSignals(parent)
+func send(parent context.Context, flags *processFlags, own *loadFlags, store *resultFlags, wait *waitFlags) (err error) {
+	whole, _, end := stopSignals(parent)
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	if err := wait.check(); err != nil {
+		return err
+	}
+	if wait.wait && store.url == "" {
+		return errNoStore
+	}
+	ctx, cancel := context.WithTimeout(whole, sendWithin)
 	defer cancel()
 	load, err := own.load()
 	if err != nil {
@@ -94,5 +106,22 @@ func send(parent context.Context, flags *processFlags, own *loadFlags) (err erro
 		return unpublished(load, tally.First)
 	}
 	fmt.Println(m.TaskID)
-	return nil
+	if !wait.wait {
+		return nil
+	}
+	return await(whole, store, wait, m.TaskID)
+}
+
+// await waits for the result of the task that was sent, and tells it.
+func await(ctx context.Context, flags *resultFlags, wait *waitFlags, id string) error {
+	store, err := flags.open(ctx, result.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close(context.WithoutCancel(ctx))
+	r, err := wait.fetch(ctx, store, id)
+	if err != nil {
+		return err
+	}
+	return tell(os.Stdout, r, true, false)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"acklab/broker"
+	"acklab/result"
 	"acklab/task"
 	"acklab/task/demo"
 	"acklab/worker"
@@ -29,6 +31,8 @@ type workerFlags struct {
 	crashNth    int
 	pauseAt     string
 	retry       retryFlags
+	result      resultFlags
+	started     bool
 }
 
 func (f *workerFlags) add(cmd *cobra.Command) {
@@ -36,11 +40,13 @@ func (f *workerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.multiplier, "prefetch-multiplier", 4, "times concurrency: deliveries per queue that may be here unsettled; 0: no limit")
 	cmd.Flags().BoolVar(&f.acksLate, "acks-late", false, "acknowledge after the task has run, not just before")
 	cmd.Flags().DurationVar(&f.grace, "grace", 10*time.Second, "how long a polite stop waits for running tasks")
-	cmd.Flags().StringVar(&f.crashAt, "crash-at", "", "kill this process with SIGKILL at a checkpoint: before-fetch, fetched, ack-sent, acked, started, mid, finished, failed, retry-sent, late-ack-sent, late-acked")
+	cmd.Flags().StringVar(&f.crashAt, "crash-at", "", "kill this process with SIGKILL at a checkpoint: before-fetch, fetched, ack-sent, acked, started, mid, finished, result-stored, failed, retry-sent, late-ack-sent, late-acked")
 	cmd.Flags().StringVar(&f.crashTask, "crash-task", "", "with --crash-at or --pause-at: the task id that is meant")
 	cmd.Flags().IntVar(&f.crashNth, "crash-nth", 1, "with --crash-at or --pause-at: the nth task that a slot accepts, when no id is given")
 	cmd.Flags().StringVar(&f.pauseAt, "pause-at", "", "hold still at a checkpoint until SIGUSR1")
 	f.retry.add(cmd)
+	f.result.add(cmd)
+	cmd.Flags().BoolVar(&f.started, "track-started", false, "store the state STARTED, too")
 }
 
 func (f *workerFlags) trigger(at string) *worker.Trigger {
@@ -48,6 +54,23 @@ func (f *workerFlags) trigger(at string) *worker.Trigger {
 		return nil
 	}
 	return &worker.Trigger{At: worker.Point(at), Task: f.crashTask, Nth: f.crashNth}
+}
+
+// keep opens the result store, if one is named, for the configuration. The
+// function ends it.
+func (f *workerFlags) keep(ctx context.Context, p *process, cfg *worker.Config) (func() error, error) {
+	store, end, err := f.result.openIfNamed(ctx, result.Options{Log: p.log})
+	cfg.Results, cfg.TrackStarted, cfg.Name = p.plant.WrapResults(store), f.started, hostname()
+	return end, err
+}
+
+// hostname names the worker in its results as Celery does.
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("acklab%d@%s", os.Getpid(), host)
 }
 
 // config makes the worker's configuration from the flags.
@@ -101,6 +124,11 @@ func runWorker(parent context.Context, flags *processFlags, own *workerFlags) (e
 	defer func() { err = errors.Join(err, p.close()) }()
 	cfg := own.config(p)
 	cfg.Sources = sources
+	endStore, err := own.keep(ctx, p, &cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endStore()) }()
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
 		return flags.connect(ctx, p, p.announcing(opts))
 	}

@@ -141,7 +141,8 @@ var roles = map[ledger.Event]role{
 	ledger.AckSending: witnessing, ledger.AckSent: witnessing, ledger.AckUnsure: witnessing, ledger.StaleAck: witnessing,
 	ledger.Started: witnessing, ledger.Finished: witnessing, ledger.Failed: witnessing, ledger.Interrupted: witnessing,
 	ledger.Requeuing: witnessing, ledger.Requeued: witnessing, ledger.Rejecting: witnessing, ledger.Rejected: witnessing,
-	ledger.Postponed: witnessing, ledger.Expired: witnessing, ledger.Revoked: witnessing, ledger.ResultLost: witnessing,
+	ledger.Postponed: witnessing, ledger.Expired: witnessing, ledger.Revoked: witnessing,
+	ledger.ResultStored: witnessing, ledger.ResultKept: witnessing, ledger.ResultLost: witnessing,
 }
 
 // take enters one event about a task.

@@ -20,33 +20,35 @@ const (
 
 // Events of a worker.
 const (
-	Connected   Event = "connected"   // Session stands
-	Lost        Event = "lost"        // Session ended without being asked: Reason
-	Consuming   Event = "consuming"   // subscribed: deliveries may come
-	Received    Event = "received"    // the delivery is in this process, not yet accepted by a slot
-	Accepted    Event = "accepted"    // a slot took the delivery
-	Dropped     Event = "dropped"     // received, then gone with its session or lease before a slot took it
-	GivenBack   Event = "given-back"  // received, then given back politely before a slot took it
-	AckSending  Event = "ack-sending" // before the acknowledgement
-	AckSent     Event = "ack-sent"    // handed to the client library; not yet a fact
-	Acked       Event = "acked"       // the broker has processed every acknowledgement of this session up to line Upto of this file
-	AckUnsure   Event = "ack-unsure"  // a settlement may or may not have taken effect: Reason. Without a task: so with all of this session up to line Upto
-	StaleAck    Event = "stale"       // a settlement was refused as too late; nothing changed
-	Started     Event = "started"     // the handler begins
-	Finished    Event = "finished"    // the handler returned without an error: its last act
-	Failed      Event = "failed"      // the handler returned an error or panicked: Reason. Final when no retry follows
-	Interrupted Event = "interrupted" // the handler was stopped by the worker's shutdown, after an early acknowledgement
-	Requeuing   Event = "requeuing"   // before giving an accepted delivery back
-	Requeued    Event = "requeued"    // after it
-	Rejecting   Event = "rejecting"   // before parking it in the dead letters: Reason
-	Rejected    Event = "rejected"    // after it
-	Postponed   Event = "postponed"   // not run, it came before its ETA: the broker has confirmed another message of it for then
-	Expired     Event = "expired"     // not run, its time had passed
-	Revoked     Event = "revoked"     // not run, somebody revoked it
-	ResultLost  Event = "result-lost" // finished, but its result could not be stored: Reason
-	Holding     Event = "holding"     // paused at checkpoint Point until told to go on
-	Checkpoint  Event = "checkpoint"  // reached Point where the process kills itself: its last line
-	Draining    Event = "draining"    // told to stop politely
+	Connected    Event = "connected"     // Session stands
+	Lost         Event = "lost"          // Session ended without being asked: Reason
+	Consuming    Event = "consuming"     // subscribed: deliveries may come
+	Received     Event = "received"      // the delivery is in this process, not yet accepted by a slot
+	Accepted     Event = "accepted"      // a slot took the delivery
+	Dropped      Event = "dropped"       // received, then gone with its session or lease before a slot took it
+	GivenBack    Event = "given-back"    // received, then given back politely before a slot took it
+	AckSending   Event = "ack-sending"   // before the acknowledgement
+	AckSent      Event = "ack-sent"      // handed to the client library; not yet a fact
+	Acked        Event = "acked"         // the broker has processed every acknowledgement of this session up to line Upto of this file
+	AckUnsure    Event = "ack-unsure"    // a settlement may or may not have taken effect: Reason. Without a task: so with all of this session up to line Upto
+	StaleAck     Event = "stale"         // a settlement was refused as too late; nothing changed
+	Started      Event = "started"       // the handler begins
+	Finished     Event = "finished"      // the handler returned without an error: its last act
+	Failed       Event = "failed"        // the handler returned an error or panicked: Reason. Final when no retry follows
+	Interrupted  Event = "interrupted"   // the handler was stopped by the worker's shutdown, after an early acknowledgement
+	Requeuing    Event = "requeuing"     // before giving an accepted delivery back
+	Requeued     Event = "requeued"      // after it
+	Rejecting    Event = "rejecting"     // before parking it in the dead letters: Reason
+	Rejected     Event = "rejected"      // after it
+	Postponed    Event = "postponed"     // not run, it came before its ETA: the broker has confirmed another message of it for then
+	Expired      Event = "expired"       // not run, its time had passed
+	Revoked      Event = "revoked"       // not run, somebody revoked it
+	ResultStored Event = "result-stored" // the result store has taken State
+	ResultKept   Event = "result-kept"   // it holds a later or a finished state and did not take this one: State, Reason
+	ResultLost   Event = "result-lost"   // ended, but its result could not be stored: State, Reason
+	Holding      Event = "holding"       // paused at checkpoint Point until told to go on
+	Checkpoint   Event = "checkpoint"    // reached Point where the process kills itself: its last line
+	Draining     Event = "draining"      // told to stop politely
 )
 
 // Events of a self-test.

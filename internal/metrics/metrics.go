@@ -39,6 +39,7 @@ type Metrics struct {
 	wait    *prometheus.HistogramVec
 	run     *prometheus.HistogramVec
 	retries *prometheus.CounterVec
+	results *prometheus.CounterVec
 
 	// Vectors without labels, so that nothing is shown before it is known.
 	inFlight   *prometheus.GaugeVec
@@ -77,6 +78,8 @@ func New(reg prometheus.Registerer) *Metrics {
 		run:     histogram("acklab_task_run_seconds", "Time that a handler ran, whatever it returned.", runBuckets),
 		retries: counter("acklab_retries_total", "Messages published to try a task again.", "task"),
 
+		results: counter("acklab_results_total", "States of tasks offered to the result store: stored, superseded by a later one, or lost.", "outcome"),
+
 		inFlight:   gauge("acklab_worker_in_flight", "Deliveries that this worker has received and not settled."),
 		brokerUp:   gauge("acklab_broker_up", "Whether this process is connected to its broker: 1 or 0."),
 		reconnects: counter("acklab_reconnects_total", "Connections to the broker that were made again after one was lost."),
@@ -90,7 +93,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m.receiving.resolve = m.resolveReceive
 	m.running.resolve = m.resolveTask
 	reg.MustRegister(m.published, m.received, m.redelivered, m.depth, m.oldest,
-		m.tasks, m.wait, m.run, m.retries,
+		m.tasks, m.wait, m.run, m.retries, m.results,
 		m.inFlight, m.brokerUp, m.reconnects, m.leader,
 		m.fault, m.expTask, m.expOut)
 	return m

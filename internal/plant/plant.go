@@ -36,12 +36,13 @@ const (
 	CensusOmits      = "census-omits-unacked"  // the census leaves out one message
 	RetrySettled     = "retry-settled-first"   // a failed delivery is settled before its retry is published
 	DelayIgnored     = "delay-delivered-early" // a message that is for later is published for now
+	ResultDropped    = "result-dropped"        // a result is said to be stored and thrown away
 )
 
 // Names are all of them.
 var Names = []string{
 	PublishDropped, DeliveredTwice, EarlyInLate, LateInEarly, RequeueForgotten, NeighbourAcked, StaleHonoured, MarkLies, CensusOmits,
-	RetrySettled, DelayIgnored,
+	RetrySettled, DelayIgnored, ResultDropped,
 }
 
 // Plant is one planted fault of one process. A nil *Plant changes nothing.

@@ -146,6 +146,10 @@ func (s *story) handlerWords(e entry, later []entry) string {
 		return "did not run it: its time had passed"
 	case ledger.Revoked:
 		return "did not run it: somebody revoked it"
+	case ledger.ResultStored:
+		return "stored " + e.State + " where the caller can see it"
+	case ledger.ResultKept:
+		return "offered " + e.State + " to the result store, which holds a later state and kept that"
 	case ledger.ResultLost:
 		return "could not store its result" + because(e.Reason)
 	default:

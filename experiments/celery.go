@@ -1,0 +1,89 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/celery"
+)
+
+// Celery itself as a system: its workers take the place of ours. The producer,
+// the runner's client and the census stay ours, on the same wire format.
+
+// celerySystem is a system whose workers are Celery's.
+func celerySystem(name string, kind ServerKind, url func(addr string) string) System {
+	s := system(name, kind, url)
+	s.Celery = true
+	ours := s.Traits
+	s.Traits = sync.OnceValue(func() broker.Traits {
+		t := ours()
+		t.System = name
+		// A worker that gives back on Redis marks what it gives back; one that dies
+		// between two commands of kombu's may not have.
+		t.Delay, t.DelayLate, t.DelayRounding = broker.ByWorker, 0, 0
+		return t
+	})
+	return s
+}
+
+// celeryLease is the visibility timeout of Celery's workers on Redis: that of
+// their system's URL, which is what the laboratory's own driver reads.
+const celeryLease = 30 * time.Second
+
+// findCelery looks for Celery once.
+var findCelery = sync.OnceValues(func() (celery.Installation, error) { return celery.Find(context.Background()) })
+
+// celeryApp is Celery's application in the folder of the run.
+func (r *Runner) celeryApp() (celery.App, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.celery != nil {
+		return *r.celery, nil
+	}
+	found, err := findCelery()
+	if err != nil {
+		return celery.App{}, err
+	}
+	app, err := found.Prepare(r.dir)
+	if err != nil {
+		return celery.App{}, err
+	}
+	r.celery = &app
+	r.servers.used("celery", found.Celery+" (kombu "+found.Kombu+")")
+	return app, nil
+}
+
+// startCelery starts a Celery worker as a member of the trial.
+func (t *Trial) startCelery(name string, h Hands) error {
+	app, err := t.run.celeryApp()
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	o := celery.Options{
+		Broker: t.url, Result: t.resultURL, Queues: []string{t.queue}, Pool: celery.Pool(t.cell.Setting["pool"]),
+		Concurrency: h.Concurrency, Multiplier: h.Multiplier, AcksLate: h.Ack == "late", TrackStarted: h.TrackStarted,
+		CrashAt: h.CrashAt, PauseAt: h.PauseAt, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
+		ConfirmPublish: true,
+	}
+	if t.cell.System.Kind == RedisServer {
+		o.VisibilityTimeout = celeryLease
+	}
+	spec, err := app.Worker(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	return t.join(name, spec)
+}
+
+// celeryLacks says why Celery's workers do not have a checkpoint; empty: they do.
+func celeryLacks(point string) string {
+	if point == "" || slices.Contains(celery.Points, point) {
+		return ""
+	}
+	return "no such point: Celery acknowledges while the task already runs, and tells nobody of the moments before"
+}

@@ -1,0 +1,61 @@
+package worker_test
+
+import (
+	"testing"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+)
+
+func TestWhereTheBrokerLeavesDelaysToTheWorkerATaskWaitsWithoutASlotAndUnacknowledged(t *testing.T) {
+	bothModes(t, func(b *bench) {
+		b.delays(broker.ByWorker)
+		later := b.publish("noop")
+		b.early(later, time.Now().Add(time.Minute))
+		now := b.publish("noop")
+		b.start()
+		if f := b.one(ledger.Finished); f.Task != now.TaskID {
+			b.t.Errorf("finished: %+v", f)
+		}
+		b.lived(later, ledger.Received)
+		b.holds(0, 1, 0)
+		b.sleep(time.Minute - time.Millisecond)
+		b.lived(later, ledger.Received)
+		b.sleep(2 * time.Millisecond)
+		if n := len(b.lines(ledger.Finished)); n != 2 {
+			b.t.Errorf("%d tasks are finished, want both", n)
+		}
+		b.holds(0, 0, 0)
+	})
+}
+
+func TestTasksThatWaitInTheWorkerRunInTheOrderOfTheirTimes(t *testing.T) {
+	bothModes(t, func(b *bench) {
+		b.delays(broker.ByWorker)
+		second, first := b.publish("noop"), b.publish("noop")
+		b.early(second, time.Now().Add(time.Hour))
+		b.early(first, time.Now().Add(time.Minute))
+		b.start()
+		b.sleep(2 * time.Minute)
+		if f := b.one(ledger.Finished); f.Task != first.TaskID {
+			b.t.Errorf("finished: %+v", f)
+		}
+		b.sleep(time.Hour)
+		if n := len(b.lines(ledger.Finished)); n != 2 {
+			b.t.Errorf("%d tasks are finished, want both", n)
+		}
+	})
+}
+
+func TestTasksThatWaitInTheWorkerGoBackWhenItStops(t *testing.T) {
+	bothModes(t, func(b *bench) {
+		b.delays(broker.ByWorker)
+		m := b.publish("noop")
+		b.early(m, time.Now().Add(time.Hour))
+		b.start()
+		b.end()
+		b.lived(m, ledger.Received, ledger.Requeuing, ledger.Requeued)
+		b.holds(1, 0, 0)
+	})
+}

@@ -1,0 +1,131 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/result"
+	"acklab/task"
+)
+
+// This file is what the caller sees: the states and the result of a task, in
+// the result store.
+//
+// A store that is away never stops the tasks. A write that is not known to be
+// stored is repeated a few times, which is safe (see result.Store), and then
+// the result is lost, and that is said. From there on each write is tried once,
+// until one succeeds: a slot is not to spend its time on a store that is down.
+
+const (
+	storeTries  = 4
+	storeWithin = time.Second           // one try
+	storePause  = 50 * time.Millisecond // before the second try; it doubles
+)
+
+// keep writes one state of the delivery's task. Who and what the task is, is
+// filled in here.
+func (w *Worker) keep(ctx context.Context, d *broker.Delivery, r result.Result) {
+	if w.cfg.Results == nil || d.Message.IgnoreResult {
+		return
+	}
+	m := d.Message
+	r.TaskID, r.Retries, r.Name, r.Queue, r.Worker = m.TaskID, m.Retries, m.Name, d.Queue, w.cfg.Name
+	r.ParentID, r.GroupID = m.ParentID, m.GroupID
+	if r.State.Finished() {
+		r.Done = time.Now()
+	}
+	line := ledger.Line{Event: ledger.ResultStored, Task: m.TaskID, Message: m.ID, Queue: d.Queue, Retries: m.Retries, State: string(r.State)}
+	switch err := w.store(ctx, r); {
+	case err == nil:
+		w.metrics.ResultKept(metrics.Stored)
+	case errors.Is(err, result.ErrFinished), errors.Is(err, result.ErrOutdated):
+		line.Event, line.Reason = ledger.ResultKept, err.Error()
+		w.metrics.ResultKept(metrics.Superseded)
+	case r.State.Finished():
+		line.Event, line.Reason = ledger.ResultLost, err.Error()
+		w.metrics.ResultKept(metrics.LostResult)
+		w.log.Error("a result is lost", "task", m.TaskID, "name", m.Name, "state", r.State, "err", err)
+	default: // a finished state follows
+		w.log.Warn("a state was not stored", "task", m.TaskID, "name", m.Name, "state", r.State, "err", err)
+		return
+	}
+	w.write(line)
+}
+
+// store is Store with a bounded number of tries.
+func (w *Worker) store(ctx context.Context, r result.Result) (err error) {
+	tries := storeTries
+	if w.storeAway.Load() {
+		tries = 1
+	}
+	pause := storePause
+	for n := 1; ; n++ {
+		within, cancel := context.WithTimeout(ctx, storeWithin)
+		err = w.cfg.Results.Store(within, r)
+		cancel()
+		if !errors.Is(err, result.ErrUnavailable) {
+			w.storeAway.Store(false)
+			return err
+		}
+		if n >= tries {
+			w.storeAway.Store(true)
+			return err
+		}
+		rest(ctx, pause)
+		pause *= 2
+	}
+}
+
+// began keeps STARTED, which Celery does only with task_track_started.
+func (w *Worker) began(ctx context.Context, d *broker.Delivery) {
+	if w.cfg.TrackStarted {
+		w.keep(ctx, d, result.Result{State: task.Started})
+	}
+}
+
+// succeeded keeps SUCCESS with the value. A value that is no JSON is a FAILURE
+// for the caller, as in Celery: the task is done, and what it returned is lost.
+func (w *Worker) succeeded(ctx context.Context, d *broker.Delivery, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		w.keep(ctx, d, result.Result{State: task.Failure, Error: result.NewFailure("EncodeError", err.Error())})
+		return
+	}
+	w.keep(ctx, d, result.Result{State: task.Success, Value: text})
+}
+
+// failedWith keeps RETRY or FAILURE with the error.
+func (w *Worker) failedWith(ctx context.Context, d *broker.Delivery, state task.State, err error) {
+	w.keep(ctx, d, result.Result{State: state, Error: failureOf(err)})
+}
+
+// failureOf is an error as a caller of the task gets it: its type in a word,
+// its text, and the stack of a panic as the traceback.
+func failureOf(err error) *result.Failure {
+	text, stack, _ := strings.Cut(err.Error(), "\n")
+	f := result.NewFailure(errorType(err), text)
+	f.Module, f.Traceback = "acklab", stack
+	return f
+}
+
+// errorType is a name for the kind of error, as Python's classes are named.
+func errorType(err error) string {
+	var argument *task.ArgumentError
+	switch {
+	case errors.Is(err, errHardLimit):
+		return "TimeLimitExceeded"
+	case errors.As(err, &argument):
+		return "TypeError"
+	case task.KindOf(err) != "":
+		kind := task.KindOf(err)
+		return fmt.Sprintf("%s%sError", strings.ToUpper(kind[:1]), kind[1:])
+	}
+	return "TaskError"
+}
