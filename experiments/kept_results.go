@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"acklab/internal/check"
-	"acklab/result"
 	"acklab/task"
 )
 
@@ -107,11 +106,11 @@ func AwaitExpiry() Step {
 		}
 		begin := time.Now()
 		for {
-			r, err := store.Get(ctx, id)
+			r, err := ask(ctx, store, id)
 			switch {
-			case err != nil && !errors.Is(err, result.ErrUnavailable):
+			case err != nil:
 				return err
-			case err == nil && r.State == task.Pending:
+			case r.State == task.Pending:
 				return t.Measure("gone_after_seconds", time.Since(begin).Seconds())
 			}
 			if err := pause(ctx, pollEvery); err != nil {

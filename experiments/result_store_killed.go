@@ -108,7 +108,7 @@ func CountGone(name string) Step {
 			if l.Event != ledger.ResultStored || task.State(l.State) != task.Success {
 				continue
 			}
-			r, err := store.Get(ctx, l.Task)
+			r, err := ask(ctx, store, l.Task)
 			if err != nil {
 				return err
 			}

@@ -33,14 +33,19 @@ func CompareStores(n, rounds, callers int) Step {
 			return err
 		}
 		defer other.Close(context.WithoutCancel(ctx))
-		var mine, theirs race
+		mine, theirs := &race{store: ours}, &race{store: other}
+		for _, r := range []*race{mine, theirs} { // the first connections are nobody's time
+			if err := (&race{store: r.store}).run(ctx, sideIDs(t.id, rounds, callers), callers); err != nil {
+				return err
+			}
+		}
 		for round := range rounds {
-			ids := sideIDs(t.id, round, n/rounds)
-			for _, turn := range []struct {
-				store result.Store
-				race  *race
-			}{{ours, &mine}, {other, &theirs}} {
-				if err := turn.race.run(ctx, turn.store, ids, callers); err != nil {
+			turns := []*race{mine, theirs}
+			if round%2 == 1 {
+				slices.Reverse(turns)
+			}
+			for _, r := range turns {
+				if err := r.run(ctx, sideIDs(t.id, round, n/rounds), callers); err != nil {
 					return err
 				}
 			}
@@ -66,16 +71,17 @@ func sideIDs(trial string, round, n int) []string {
 
 // race is how long one store has taken so far.
 type race struct {
+	store             result.Store
 	storing, fetching time.Duration
 	mu                sync.Mutex
 	each              []time.Duration // one Store
 }
 
-func (r *race) run(ctx context.Context, store result.Store, ids []string, callers int) error {
+func (r *race) run(ctx context.Context, ids []string, callers int) error {
 	begin := time.Now()
 	err := sideBySideDo(ctx, ids, callers, func(ctx context.Context, id string) error {
 		one := time.Now()
-		err := store.Store(ctx, result.Result{TaskID: id, State: task.Success, Value: []byte(`{"sum": 8}`), Done: one})
+		err := r.store.Store(ctx, result.Result{TaskID: id, State: task.Success, Value: []byte(`{"sum": 8}`), Done: one})
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.each = append(r.each, time.Since(one))
@@ -87,7 +93,7 @@ func (r *race) run(ctx context.Context, store result.Store, ids []string, caller
 	}
 	begin = time.Now()
 	err = sideBySideDo(ctx, ids, callers, func(ctx context.Context, id string) error {
-		got, err := store.Get(ctx, id)
+		got, err := r.store.Get(ctx, id)
 		if err == nil && got.State != task.Success {
 			err = fmt.Errorf("task %s was stored and reads %s", id, got.State)
 		}
@@ -121,7 +127,7 @@ func KillAndCount(n int) Step {
 		gone := 0
 		for round := range sideRounds {
 			for _, id := range sideIDs(t.id, round, n/sideRounds) {
-				r, err := store.Get(ctx, id)
+				r, err := ask(ctx, store, id)
 				if err != nil {
 					return err
 				}

@@ -91,6 +91,20 @@ func (t *Trial) results(ctx context.Context) (result.Store, error) {
 	return store, nil
 }
 
+// ask fetches a result from a store that may have been restarted: the calls that
+// find the old connections dead fail.
+func ask(ctx context.Context, store result.Store, id string) (result.Result, error) {
+	for {
+		r, err := store.Get(ctx, id)
+		if !errors.Is(err, result.ErrUnavailable) || ctx.Err() != nil {
+			return r, err
+		}
+		if err := pause(ctx, pollEvery); err != nil {
+			return r, err
+		}
+	}
+}
+
 // theResults is the server of the result store, for faults.
 func (t *Trial) theResults() (server.Server, error) {
 	if t.resultServer == nil {

@@ -32,8 +32,8 @@ import (
 //
 //   - delay_error_min_seconds, delay_error_mean_seconds,
 //     delay_error_max_seconds: its first receipt minus its ETA, negative when
-//     it was early;
-//   - delay_early: how many of them were received before their ETA.
+//     it was early; where the worker holds delays, its first start;
+//   - delay_early: how many of them came before their ETA.
 //
 // Gaps and errors are differences of the host's monotonic clock; an ETA stands
 // on it in the attempted line, converted by the publisher.

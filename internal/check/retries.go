@@ -100,16 +100,21 @@ func (l *letter) starts() (all []event) {
 }
 
 // delayMeasures adds how exactly messages came at their ETA. Only the first
-// receipt counts: what comes again was not held back by then.
+// receipt counts: what comes again was not held back by then. Where the worker
+// holds them it is the first start.
 func (h *history) delayMeasures(m map[string]float64) {
 	var errors spread
 	early := 0
 	for _, r := range h.order {
 		for _, l := range r.letters {
-			if l.eta == 0 || len(l.received) == 0 {
+			came := l.received
+			if h.trial.Expect.DelayByWorker {
+				came = l.starts()
+			}
+			if l.eta == 0 || len(came) == 0 {
 				continue
 			}
-			late := l.received[0].Mono - l.eta
+			late := came[0].Mono - l.eta
 			errors.add(float64(late) / 1e9)
 			if late < 0 {
 				early++

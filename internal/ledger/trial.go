@@ -56,6 +56,9 @@ type Expect struct {
 	// MarksAlways: the broker marks every redelivery and nothing else, as
 	// long as it is not broken itself.
 	MarksAlways bool `json:"marks_always,omitempty"`
+	// DelayByWorker: the broker delivers what is for later at once, and the worker
+	// holds it.
+	DelayByWorker bool `json:"delay_by_worker,omitempty"`
 	// LeaseBound: a delivery ends with its lease and not with its session, so
 	// that it may be settled after its session was lost.
 	LeaseBound bool `json:"lease_bound,omitempty"`
