@@ -68,10 +68,14 @@ func (t *Trial) awaitSettled(ctx context.Context) error {
 	var last load
 	var trouble error
 	var still stillness
+	// A look asks the server twice, for what waits for its time and for what is
+	// ready. A task that goes from the one to a worker and back meanwhile would be
+	// seen in neither: so nobody may have written a line during the look.
 	for {
 		if t.membersIdle() { // else there is no need to bother the server
+			before := t.lines()
 			held, err := t.view(within, t.queue)
-			if err == nil && t.settled(held, &still) {
+			if err == nil && t.settled(held, &still) && t.lines() == before {
 				return nil
 			}
 			if within.Err() == nil {
