@@ -1,0 +1,79 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"acklab/internal/ledger"
+)
+
+func TestSendWaitsForTheResultAndResultShowsItLater(t *testing.T) {
+	t.Parallel()
+	store := "redis://" + redisAddr(t) + "/3"
+	onEach(t, func(t *testing.T, url string) {
+		b, c := newBox(t), dial(t, url)
+		q, log := c.newQueue(), b.path("worker.jsonl")
+		w := b.start("worker", "-b", url, "-Q", q, "--result", store, "--ledger", log)
+		w.await(log, ledger.Consuming, 1)
+		b.env = []string{"ACKLAB_BROKER_URL=" + url, "ACKLAB_RESULT_URL=" + store}
+
+		s := b.run("send", "add", "[4, 4]", "-q", q, "--wait")
+		s.ended(0)
+		id, said, _ := strings.Cut(s.stdout.String(), "\n")
+		if said != "SUCCESS 8\n" {
+			t.Errorf("send --wait printed %q", &s.stdout)
+		}
+		r := b.run("result", id)
+		r.ended(0)
+		if r.stdout.String() != "SUCCESS 8\n" {
+			t.Errorf("result printed %q", &r.stdout)
+		}
+		j := b.run("result", id, "--json")
+		j.ended(0)
+		if !strings.Contains(j.stdout.String(), `"status":"SUCCESS","result":8,"traceback":null`) {
+			t.Errorf("result --json printed %q", &j.stdout)
+		}
+
+		f := b.run("send", "fail_n_times", "[9]", "-q", q, "--wait")
+		f.ended(1)
+		if !strings.Contains(f.stdout.String(), "FAILURE FlakyError: try 1 of 9 that fail") {
+			t.Errorf("a failed task printed %q", &f.stdout)
+		}
+		w.signal(syscall.SIGTERM)
+		w.ended(0)
+
+		late := b.run("send", "noop", "-q", q, "--wait", "--timeout", "200ms")
+		late.ended(2)
+		if !strings.Contains(late.stdout.String(), "PENDING") || !strings.Contains(late.stderr.String(), "has not ended in time") {
+			t.Errorf("a task that nobody runs printed %q and said %q", &late.stdout, &late.stderr)
+		}
+	})
+}
+
+func TestAnUnknownTaskReadsPending(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	r := b.run("result", uuid.NewString(), "--result", "redis://"+redisAddr(t)+"/3")
+	r.ended(0)
+	if r.stdout.String() != "PENDING\n" {
+		t.Errorf("it printed %q", &r.stdout)
+	}
+}
+
+func TestWrongInputAboutResultsIsOneLine(t *testing.T) {
+	t.Parallel()
+	wrongInput(t, nil, []wrong{
+		{"result", "needs the id of a task"},
+		{"result 3f2a", "no result store: give --result or set ACKLAB_RESULT_URL"},
+		{"result 3f2a --result ftp://h", `scheme "ftp" is unknown`},
+		{"result 3f2a --result redis://u:s3cret@127.0.0.1:1/x", "database"},
+		{"result 3f2a --result redis://:s3cret@127.0.0.1:1/0", "unavailable"},
+		{"result 3f2a --result memory:// --timeout 0s", "--timeout 0s: use more than 0"},
+		{"send add [4,4] -b memory:// --wait", "no result store"},
+		{"worker -b memory:// --crash-at result-stored", "there is no result store"},
+		{"worker -b memory:// --result redis://", "host"},
+	})
+}
