@@ -34,16 +34,23 @@ var clients = []string{
 }
 
 // clientUsers are the packages that may use a client library: each driver its
-// own, and internal/server, which asks the servers that it starts whether they
+// own, what the drivers of one server share, and internal/server, which asks the servers that it starts whether they
 // are ready.
 var clientUsers = map[string][]string{
 	"broker/asynqbroker":    {"github.com/hibiken/asynq", "github.com/redis/go-redis"},
 	"broker/redisbroker":    {"github.com/redis/go-redis"},
+	"broker/redisclient":    {"github.com/redis/go-redis"},
 	"broker/rabbitbroker":   {"github.com/rabbitmq/amqp091-go"},
 	"result/redisresult":    {"github.com/redis/go-redis"},
 	"result/postgresresult": {"github.com/jackc/pgx"},
 	"internal/inspect":      {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go"},
-	"internal/server":       {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go"},
+	"internal/server":       {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go", "github.com/jackc/pgx"},
+}
+
+// sharedBy are the packages that several drivers of one server share, and those
+// drivers.
+var sharedBy = map[string][]string{
+	"broker/redisclient": {"broker/asynqbroker", "broker/redisbroker"},
 }
 
 // goPackage is what go list says about a package.
@@ -130,12 +137,15 @@ var importRules = []struct {
 		},
 	},
 	{
-		name: "a driver imports the contract, task and its client library, nothing else of ours",
+		name: "a driver imports the contract, task, its client library and what drivers of its server share, nothing else of ours",
 		breaches: func(p goPackage) (found []string) {
 			root, contract := driver(p.dir())
 			for _, d := range p.ours() {
-				if root != "" && d != contract && !within(d, "task") && !within(d, root) {
+				if root != "" && d != contract && !within(d, "task") && !within(d, root) && !slices.Contains(sharedBy[d], root) {
 					found = append(found, "is a driver and imports "+d)
+				}
+				if drivers, shared := sharedBy[d]; shared && !slices.Contains(drivers, root) {
+					found = append(found, "imports "+d+", which drivers share")
 				}
 			}
 			return found
@@ -145,16 +155,20 @@ var importRules = []struct {
 			{ImportPath: "acklab/broker/asynqbroker", Imports: []string{"acklab/broker/redisbroker"}},
 			{ImportPath: "acklab/broker/rabbitbroker/amqp", Imports: []string{"acklab/worker"}},
 			{ImportPath: "acklab/result/redisresult", Imports: []string{"acklab/broker"}},
+			{ImportPath: "acklab/broker/rabbitbroker", Imports: []string{"acklab/broker/redisclient"}},
+			{ImportPath: "acklab/worker", Imports: []string{"acklab/broker/redisclient"}},
+			{ImportPath: "acklab/internal/inspect", Imports: []string{"acklab/broker/redisclient"}},
 		},
 	},
 	{
-		name: "broker and task import no room and nothing internal",
+		name: "broker, result and task import no room and nothing internal",
 		breaches: func(p goPackage) (found []string) {
-			if !within(p.dir(), "broker") && !within(p.dir(), "task") {
+			if !within(p.dir(), "broker") && !within(p.dir(), "result") && !within(p.dir(), "task") {
 				return nil
 			}
 			for _, d := range p.ours() {
-				if room(d) != "" || within(d, "internal") || within(p.dir(), "task") && within(d, "broker") {
+				if room(d) != "" || within(d, "internal") || within(p.dir(), "task") && within(d, "broker") ||
+					within(p.dir(), "result") && within(d, "broker") || !within(p.dir(), "result") && within(d, "result") {
 					found = append(found, "imports "+d)
 				}
 			}
@@ -165,6 +179,9 @@ var importRules = []struct {
 			{ImportPath: "acklab/broker/brokertest", Imports: []string{"acklab/internal/server"}},
 			{ImportPath: "acklab/task", Imports: []string{"acklab/worker"}},
 			{ImportPath: "acklab/task/demo", Imports: []string{"acklab/broker"}},
+			{ImportPath: "acklab/result/resulttest", Imports: []string{"acklab/internal/server"}},
+			{ImportPath: "acklab/result", Imports: []string{"acklab/broker"}},
+			{ImportPath: "acklab/broker", Imports: []string{"acklab/result"}},
 		},
 	},
 	{

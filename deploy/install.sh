@@ -26,6 +26,7 @@
 #     "systemctl disable" does, and deb-systemd-helper takes a missing link for
 #     the administrator's wish: an upgrade does not enable the unit again.
 #     Masking would be more than is wanted, somebody may want the service later.
+#   - no PostgreSQL cluster is made: see deny_clusters.
 set -eu
 export LC_ALL=C
 
@@ -64,14 +65,39 @@ present() {
 			return 0
 		fi
 		have prometheus ;;
+	postgresql)
+		if [ -n "${ACKLAB_POSTGRES_HOME:-}" ]; then
+			[ -x "$ACKLAB_POSTGRES_HOME/bin/postgres" ] || [ -x "$ACKLAB_POSTGRES_HOME/postgres" ] ||
+				fail "ACKLAB_POSTGRES_HOME=$ACKLAB_POSTGRES_HOME has no bin/postgres"
+			return 0
+		fi
+		have postgres || has_file /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres /opt/homebrew/opt/postgresql*/bin/postgres ;;
 	strace) [ "$(uname -s)" != Linux ] || have strace ;; # elsewhere there is none
 	browser)
 		have chromium chromium-browser google-chrome google-chrome-stable headless_shell headless-shell ||
 			[ -d "/Applications/Google Chrome.app" ] || [ -d "/Applications/Chromium.app" ] ;;
+	celery)
+		if [ -n "${ACKLAB_PYTHON:-}" ]; then
+			imports "$ACKLAB_PYTHON" || fail "ACKLAB_PYTHON=$ACKLAB_PYTHON cannot import celery, redis and kombu; run: $ACKLAB_PYTHON -m pip install celery redis"
+			return 0
+		fi
+		imports /usr/bin/python3 ;; # the one that packages install for, whatever PATH says
 	c-compiler) have gcc clang cc ;;
 	*) have "$1" ;;
 	esac
 }
+
+# has_file PATH... : one of them can be executed.
+has_file() {
+	for path; do
+		if [ -x "$path" ]; then return 0; fi
+	done
+	return 1
+}
+
+# imports PYTHON: it has what a Celery worker over Redis and RabbitMQ needs. Each
+# is imported, so that one that is there and broken is seen.
+imports() { "$1" -c 'import celery, redis, kombu' >/dev/null 2>&1; }
 
 # ---- Debian, Ubuntu -------------------------------------------------------
 
@@ -89,6 +115,25 @@ deny_starts() {
 allow_starts() {
 	if grep -qs 'written by acklab deploy/install.sh' "$policy"; then rm -f "$policy"; fi
 	if [ -e "$kept" ] || [ -L "$kept" ]; then mv "$kept" "$policy"; fi
+}
+
+# Debian's postgresql makes a cluster ("main") when it is installed, which would
+# be started at every boot, unless postgresql-common is told not to: by a file of
+# ours in its folder, while we install. What is configured there stays as it is.
+clusters=/etc/postgresql-common/createcluster.d
+no_cluster=$clusters/zz-acklab.conf
+
+deny_clusters() {
+	made=''
+	for folder in "${clusters%/*}" "$clusters"; do
+		if ! [ -d "$folder" ]; then mkdir "$folder" && made="$folder $made"; fi
+	done
+	printf "# written by acklab deploy/install.sh, removed when it ends\ncreate_main_cluster = false\n" >"$no_cluster"
+}
+
+allow_clusters() {
+	rm -f "$no_cluster"
+	for folder in ${made:-}; do rmdir "$folder" 2>/dev/null || true; done # only if nothing else is in it
 }
 
 # enabled_links prints every link by which systemd starts a unit.
@@ -131,6 +176,7 @@ undo() {
 	trap '' HUP INT TERM
 	if [ -e "$work/links.before" ]; then disable_new; fi
 	allow_starts
+	allow_clusters
 	rm -rf "$work"
 	exit "$status"
 }
@@ -164,6 +210,7 @@ apt_install() {
 	installed >"$work/packages.before"
 	enabled_links >"$work/links.before"
 	deny_starts
+	case " $* " in *' postgresql '*) deny_clusters ;; esac
 	# dpkg stopped half way leaves a broken system, so this half minute cannot be
 	# interrupted: apt-get takes the default signals back, hence a session of its own.
 	trap '' HUP INT TERM
@@ -202,6 +249,7 @@ debian_packages() {
 	for tool in $missing; do
 		case $tool in
 		browser) if packaged chromium || ! lists_here; then echo chromium; fi ;;
+		celery) echo python3-celery python3-redis ;;
 		c-compiler) echo gcc libc6-dev ;;
 		*) echo "$tool" ;;
 		esac
@@ -217,7 +265,7 @@ brew_packages() {
 		case $tool in
 		redis-server) echo redis ;;
 		rabbitmq-server) echo rabbitmq ;;
-		prometheus | git) echo "$tool" ;;
+		prometheus | git | postgresql) echo "$tool" ;;
 		esac
 	done
 }
@@ -229,14 +277,14 @@ list_missing() {
 	for tool in $tools; do
 		present "$tool" || {
 			missing="$missing $tool"
-			[ "$tool" = browser ] || required="$required $tool"
+			case $tool in browser | celery) ;; *) required="$required $tool" ;; esac
 		}
 	done
 	missing=${missing# }
 	required=${required# }
 }
 
-tools='git redis-server rabbitmq-server strace prometheus'
+tools='git redis-server rabbitmq-server postgresql strace prometheus celery'
 case ${1:-} in
 --apt)
 	shift
@@ -277,11 +325,14 @@ elif [ "$(uname -s)" = Darwin ] && have brew; then
 		brew install $packages
 	fi
 elif [ -n "$required" ]; then
-	fail "missing: $missing; no apt-get and no brew here: install them your way (or point ACKLAB_REDIS_SERVER, ACKLAB_RABBITMQ_HOME and ACKLAB_PROMETHEUS to them) and run make again"
+	fail "missing: $missing; no apt-get and no brew here: install them your way (or point ACKLAB_REDIS_SERVER, ACKLAB_RABBITMQ_HOME, ACKLAB_POSTGRES_HOME and ACKLAB_PROMETHEUS to them) and run make again"
 fi
 
 list_missing
 if [ -n "$required" ]; then fail "still missing after the installation: $required"; fi
-if [ -n "$missing" ]; then
-	say "install: no browser found and no package of one here; the test of the web page will be skipped (Google Chrome or Chromium would run it)"
-fi
+case " $missing " in *' browser '*)
+	say "install: no browser found and no package of one here; the test of the web page will be skipped (Google Chrome or Chromium would run it)" ;;
+esac
+case " $missing " in *' celery '*)
+	say "install: no Python with Celery found and no package of it here; what runs Celery's own worker will be skipped (python3 -m pip install celery redis, and ACKLAB_PYTHON for that python3, would run it)" ;;
+esac

@@ -42,6 +42,7 @@ func TestTheInstallerTakesTheServersThatTheEnvironmentNames(t *testing.T) {
 		{"ACKLAB_REDIS_SERVER=" + home + "/none", "ACKLAB_REDIS_SERVER=" + home + "/none is not a program"},
 		{"ACKLAB_PROMETHEUS=" + home + "/none", "ACKLAB_PROMETHEUS=" + home + "/none is not a program"},
 		{"ACKLAB_RABBITMQ_HOME=" + home, "ACKLAB_RABBITMQ_HOME=" + home + " has no sbin/rabbitmq-server"},
+		{"ACKLAB_POSTGRES_HOME=" + home, "ACKLAB_POSTGRES_HOME=" + home + " has no bin/postgres"},
 	} {
 		status, said := run(t, []string{c.env}, "install.sh", "--missing")
 		if status != 1 || !strings.Contains(said, c.says) {

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"acklab/broker"
+	"acklab/broker/redisclient"
 )
 
 // Broker is a client of one Redis that is used through asynq. Safe for
@@ -29,7 +30,7 @@ type Broker struct {
 	batches chan *batch
 	senders atomic.Int32
 	blocked atomic.Bool
-	traits  learned
+	traits  redisclient.About
 
 	life   context.Context // ends when Close has closed the consumers
 	die    context.CancelFunc
@@ -57,14 +58,12 @@ func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error
 	if err != nil {
 		return nil, err
 	}
-	if opts.Log != nil {
-		redisLines.to.Store(opts.Log)
-	}
+	redisclient.LogTo(opts.Log)
 	life, die := context.WithCancel(context.Background())
 	b := &Broker{
 		address:   a,
 		opts:      opts,
-		client:    a.ownClient(life),
+		client:    a.Client(life),
 		life:      life,
 		die:       die,
 		batches:   make(chan *batch),
@@ -109,7 +108,7 @@ func checkName(queue string) error {
 // failed is the error of a call that is not a publish: the refusal or closed
 // client behind it, where there is one, can be told with errors.Is and As.
 func (b *Broker) failed(what string, err error) error {
-	if reason, certain := refused(err); certain {
+	if reason, certain := redisclient.Refused(err); certain {
 		err = &broker.Refusal{Reason: reason, Err: err}
 	}
 	return fmt.Errorf("%s on %s: %w", what, b.address, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"acklab/broker"
+	"acklab/broker/redisclient"
 )
 
 type reply string
@@ -30,8 +31,8 @@ func TestAnEnqueueErrorIsRefusedOnlyWhenItCertainlyWroteNothing(t *testing.T) {
 	}{
 		{fmt.Errorf("%w", asynq.ErrTaskIDConflict), nil, broker.Duplicate},
 		{errors.New("task ID cannot be empty"), nil, broker.Invalid},
-		{flat, &dialError{refused}, broker.Unreachable},
-		{flat, fmt.Errorf("wrapped: %w", &dialError{context.DeadlineExceeded}), broker.Unreachable},
+		{flat, &redisclient.DialError{Err: refused}, broker.Unreachable},
+		{flat, fmt.Errorf("wrapped: %w", &redisclient.DialError{Err: context.DeadlineExceeded}), broker.Unreachable},
 		{flat, redis.ErrPoolTimeout, broker.Unreachable},
 		{flat, redis.ErrClosed, broker.Closed},
 		{flat, reply("OOM command not allowed when used memory > 'maxmemory'. script: 98d2, on @user_script:5."), broker.Full},
@@ -65,21 +66,5 @@ func TestAnEnqueueErrorIsRefusedOnlyWhenItCertainlyWroteNothing(t *testing.T) {
 	}
 	if err := classify(nil, nil); err != nil {
 		t.Errorf("no error became %v", err)
-	}
-}
-
-func TestAPipelineThatWasNotSentGivesEachCommandItsError(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	one, two := redis.NewCmd(ctx, "one"), redis.NewCmd(ctx, "two")
-	spread([]redis.Cmder{one, two}, reply("WRONGPASS"))
-	if one.Err() == nil || two.Err() == nil {
-		t.Errorf("errors are %v and %v; want both", one.Err(), two.Err())
-	}
-	one, two = redis.NewCmd(ctx, "one"), redis.NewCmd(ctx, "two")
-	two.SetErr(reply("OOM"))
-	spread([]redis.Cmder{one, two}, reply("OOM"))
-	if one.Err() != nil {
-		t.Errorf("a command that succeeded got the error %v of its neighbour", one.Err())
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"acklab/broker"
+	"acklab/broker/redisclient"
 )
 
 // handlerPatience is how long asynq's Shutdown would wait for handlers before
@@ -75,7 +76,7 @@ func (b *Broker) Consume(ctx context.Context, s broker.Subscription) (broker.Con
 	if b.isClosed() {
 		return nil, fmt.Errorf("consume: %w", broker.ErrClosed)
 	}
-	link, err := b.connect(ctx)
+	link, err := redisclient.Connect(ctx, b.client)
 	if err != nil {
 		return nil, b.failed("consume", err)
 	}

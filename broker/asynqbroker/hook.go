@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"acklab/broker"
+	"acklab/broker/redisclient"
 )
 
 // hook sees every command of a consumer's asynq servers. From the scripts it
@@ -97,7 +98,7 @@ func (c *Consumer) dequeue(ctx context.Context, f *feed, cmd redis.Cmder, next r
 		return err
 	}
 	f.hear(err)
-	f.pause = min(max(2*f.pause, retryMin), retryMax)
+	f.pause = min(max(2*f.pause, redisclient.RetryMin), redisclient.RetryMax)
 	timer := time.NewTimer(f.pause)
 	defer timer.Stop()
 	select {
@@ -120,7 +121,7 @@ func (f *feed) hear(err error) {
 		return
 	}
 	f.once.Do(func() {
-		if reason, _ := refused(err); reason == broker.Denied {
+		if reason, _ := redisclient.Refused(err); reason == broker.Denied {
 			f.denied = err
 		}
 		close(f.asked)

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"acklab/broker/redisclient"
 )
 
 // enqueueClient is the Redis client below asynq's Client. The commands of
@@ -78,7 +80,7 @@ func (c *enqueueClient) send(ctx context.Context, seats ...*seat) {
 	}
 	cmds, err := pipe.Exec(ctx)
 	if err != nil {
-		spread(cmds, err)
+		redisclient.Spread(cmds, err)
 	}
 	for i, list := range lists {
 		if list.Err() == nil {
@@ -96,20 +98,6 @@ func (c *enqueueClient) relist(seats []*seat) {
 			c.listed.Clear()
 			return
 		}
-	}
-}
-
-// spread gives each command the error of a pipeline that was not sent. go-redis
-// does so itself, but not when the connection was refused by an error reply
-// (to AUTH, or because of too many clients): then no command has an error.
-func spread(cmds []redis.Cmder, err error) {
-	for _, cmd := range cmds {
-		if cmd.Err() != nil {
-			return // its own
-		}
-	}
-	for _, cmd := range cmds {
-		cmd.SetErr(err)
 	}
 }
 

@@ -1,33 +1,16 @@
 package asynqbroker
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"acklab/broker"
+	"acklab/broker/redisclient"
 	"acklab/task"
 )
 
 // maxPrefetch bounds asynq's concurrency, which is the prefetch here.
 const maxPrefetch = 1000
-
-// learned is what the server has said about itself.
-type learned struct {
-	mu    sync.Mutex // held while asking
-	info  serverInfo
-	known bool
-}
-
-type serverInfo struct {
-	version string
-	aof     bool
-}
 
 // infoTimeout bounds the question about the server's version.
 const infoTimeout = 2 * time.Second
@@ -62,12 +45,12 @@ func (b *Broker) Traits() broker.Traits {
 	return broker.Traits{
 		System:       "asynq",
 		Server:       "redis",
-		Version:      info.version,
+		Version:      info.Version,
 		Returns:      broker.OnLease,
 		ReturnMin:    54 * time.Second,
 		ReturnMax:    125 * time.Second,
 		Confirms:     true,
-		SurvivesKill: info.aof,
+		SurvivesKill: info.AOF,
 		Marks:        broker.MarksSome,
 		Counts:       true,
 		FIFO:         true,
@@ -81,42 +64,14 @@ func (b *Broker) Traits() broker.Traits {
 	}
 }
 
-// forget makes the next call of Traits ask again: after a reconnection another
-// server may answer at the address.
-func (b *Broker) forget() {
-	b.traits.mu.Lock()
-	defer b.traits.mu.Unlock()
-	b.traits.known = false
-}
-
 // server is what the server says about itself, or said last.
-func (b *Broker) server(ctx context.Context) serverInfo {
-	b.traits.mu.Lock()
-	defer b.traits.mu.Unlock()
-	if b.traits.known || b.isClosed() {
-		return b.traits.info
+func (b *Broker) server(ctx context.Context) redisclient.Info {
+	if b.isClosed() {
+		return b.traits.Last()
 	}
-	text, err := b.client.Info(ctx).Result()
+	info, err := b.traits.Ask(ctx, b.client)
 	if err != nil {
 		b.opts.Logger().Debug("the server does not tell its version", "broker", b.address.String(), "err", err)
-		var reply redis.Error
-		b.traits.known = errors.As(err, &reply) // it was heard, and will say the same again
-		return b.traits.info
-	}
-	b.traits.info, b.traits.known = parseInfo(text), true
-	return b.traits.info
-}
-
-func parseInfo(text string) serverInfo {
-	var info serverInfo
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
-		switch name {
-		case "redis_version":
-			info.version = value
-		case "aof_enabled":
-			info.aof = value == "1"
-		}
 	}
 	return info
 }

@@ -4,25 +4,28 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"acklab/broker/redisclient"
 )
 
 func TestAURLSaysWhereAndHow(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]address{
-		"asynq://localhost":                     {host: "localhost:6379", poll: DefaultPoll, forward: DefaultForward},
-		"asynq://127.0.0.1:7000/3":              {host: "127.0.0.1:7000", db: 3, poll: DefaultPoll, forward: DefaultForward},
-		"asynq://:pw@h:1/0?poll=1s":             {host: "h:1", password: "pw", poll: time.Second, forward: DefaultForward},
-		"asynq://h:1?forward=5s":                {host: "h:1", poll: DefaultPoll, forward: 5 * time.Second},
-		"asynq://h:1?forward=1ms&poll=1m":       {host: "h:1", poll: time.Minute, forward: time.Millisecond},
-		"asynq://bob:p%40%2Fw%23@[::1]:6380/1/": {host: "[::1]:6380", user: "bob", password: "p@/w#", db: 1, poll: DefaultPoll, forward: DefaultForward},
+		"asynq://localhost":                     {Address: redisclient.Address{Host: "localhost:6379"}, poll: DefaultPoll, forward: DefaultForward},
+		"asynq://127.0.0.1:7000/3":              {Address: redisclient.Address{Host: "127.0.0.1:7000", DB: 3}, poll: DefaultPoll, forward: DefaultForward},
+		"asynq://:pw@h:1/0?poll=1s":             {Address: redisclient.Address{Host: "h:1", Password: "pw"}, poll: time.Second, forward: DefaultForward},
+		"asynq://h:1?forward=5s":                {Address: redisclient.Address{Host: "h:1"}, poll: DefaultPoll, forward: 5 * time.Second},
+		"asynq://h:1?forward=1ms&poll=1m":       {Address: redisclient.Address{Host: "h:1"}, poll: time.Minute, forward: time.Millisecond},
+		"asynq://bob:p%40%2Fw%23@[::1]:6380/1/": {Address: redisclient.Address{Host: "[::1]:6380", User: "bob", Password: "p@/w#", DB: 1}, poll: DefaultPoll, forward: DefaultForward},
 	} {
 		got, err := parseURL(raw)
+		want.Scheme = "asynq"
 		if err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", raw, got, err, want)
 		}
 	}
 	a, err := parseURL("asynqs://:pw@redis.example:6390/2")
-	if err != nil || a.tls == nil || a.tls.ServerName != "redis.example" {
+	if err != nil || a.TLS == nil || a.TLS.ServerName != "redis.example" {
 		t.Errorf("asynqs: %+v, %v; want TLS for redis.example", a, err)
 	}
 	if got := a.String(); got != "asynqs://redis.example:6390/2" {

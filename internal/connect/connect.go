@@ -13,10 +13,11 @@ import (
 	"acklab/broker/asynqbroker"
 	"acklab/broker/memorybroker"
 	"acklab/broker/rabbitbroker"
+	"acklab/broker/redisbroker"
 )
 
 // Schemes are the URL schemes that Open understands, for messages to people.
-const Schemes = "memory://, asynq://host:port/db, amqp://user:password@host:port/vhost (it takes ?queue_type=quorum, durable=false, persistent=false, confirms=false); asynqs and amqps for TLS"
+const Schemes = "memory://, asynq://host:port/db, redis://host:port/db (as Celery uses it; it takes ?visibility=1h, restore=100s, lease=renew, settle=celery, delay=broker), amqp://user:password@host:port/vhost (it takes ?queue_type=quorum, durable=false, persistent=false, confirms=false); asynqs, rediss and amqps for TLS"
 
 // encode is what a person is told whose URL has a reserved character where it
 // splits the password.
@@ -44,7 +45,7 @@ func Open(ctx context.Context, rawURL string, opts broker.Options) (broker.Broke
 	case "amqp", "amqps":
 		return opened(rabbitbroker.Open(ctx, rawURL, opts))
 	case "redis", "rediss":
-		return nil, fmt.Errorf("broker URL %s: the redis driver is not built yet; use asynq://", Redacted(rawURL))
+		return opened(redisbroker.Open(ctx, rawURL, opts))
 	}
 	return nil, fmt.Errorf("broker URL scheme %q is unknown: use one of %s", scheme, Schemes)
 }

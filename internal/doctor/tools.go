@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"acklab/internal/celery"
 	"acklab/internal/server"
 )
 
@@ -31,11 +32,11 @@ type Tool struct {
 	Install string `json:"install,omitempty"`
 }
 
-// PythonVariable names another Python than the one in PATH.
-const PythonVariable = "ACKLAB_PYTHON"
+// PythonVariable names another Python than the one of the system.
+const PythonVariable = celery.PythonVariable
 
 func findTools(ctx context.Context) []Tool {
-	tools := []Tool{redisTool(), rabbitTool(), erlangTool()}
+	tools := []Tool{redisTool(), rabbitTool(), erlangTool(), postgresTool()}
 	if runtime.GOOS == "linux" {
 		tools = append(tools, program(ctx, Tool{Name: "strace", For: "counting what is synced to disk", Needed: true, Install: install("strace", "")}, "-V", "strace"))
 	}
@@ -55,6 +56,11 @@ func redisTool() Tool {
 func rabbitTool() Tool {
 	b, err := server.FindRabbit()
 	return found(Tool{Name: "rabbitmq-server", For: "the systems rabbitmq and rabbitmq-quorum", Needed: true}, b, err)
+}
+
+func postgresTool() Tool {
+	b, err := server.FindPostgres()
+	return found(Tool{Name: "postgres", For: "the result store postgres", Needed: true}, b, err)
 }
 
 func found(t Tool, b server.Binary, err error) Tool {
@@ -100,31 +106,12 @@ func erlangTool() Tool {
 	return t
 }
 
-// celeryTool looks for a Python that has Celery.
+// celeryTool looks for a Python that has Celery. It is not needed: without it the
+// cells of Celery's own worker are not run.
 func celeryTool(ctx context.Context) Tool {
-	t := Tool{Name: "python with celery", For: "the systems celery+redis and celery+rabbitmq, once they are built", Install: install("python3-celery", "")}
-	names := []string{"python3", "/usr/bin/python3"}
-	if own := os.Getenv(PythonVariable); own != "" {
-		names = []string{own}
-	}
-	t.Missing = "no python3 found"
-	for _, name := range names {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			if len(names) == 1 {
-				t.Missing = fmt.Sprintf("%s: %v", PythonVariable, err)
-			}
-			continue
-		}
-		out, err := ask(ctx, path, "-c", "import celery; print(celery.__version__)")
-		if err == nil {
-			t.Path, t.Version, t.Missing = path, versionIn(out), ""
-			return t
-		}
-		t.Missing = path + " has no module celery"
-	}
-	t.Install += ", or: python3 -m pip install celery (and " + PythonVariable + " for a Python of your own)"
-	return t
+	t := Tool{Name: "python with celery", For: "the systems celery+redis and celery+rabbitmq"}
+	c, err := celery.Find(ctx)
+	return found(t, server.Binary{Path: c.Python, Version: c.Celery}, err)
 }
 
 // program looks for the first of names, in PATH and where an ordinary user's

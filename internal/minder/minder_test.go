@@ -563,3 +563,26 @@ func TestAMinderThatDiesEndsEveryWait(t *testing.T) {
 	}
 	eventually(t, "the child died with the minder", func() bool { return dead([]int{p.Pid()}) })
 }
+
+func TestAProcessRunsAsTheUserThatIsNamed(t *testing.T) {
+	t.Parallel()
+	m := start(t)
+	dir := must(m.TempDir("user"))
+	const nobody = 65534
+	p, err := m.Run(minder.Spec{Argv: []string{"sh", "-c", "id -u; id -g; id -G"}, Dir: "/", Stdout: filepath.Join(dir, "out"), User: &minder.User{UID: nobody, GID: nobody}})
+	if os.Geteuid() != 0 {
+		if !errors.Is(err, syscall.EPERM) {
+			t.Errorf("without the right to: %v, want EPERM", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := awaitExit(t, p); e.Code != 0 {
+		t.Errorf("it ended with %v", e)
+	}
+	if got := string(must(os.ReadFile(filepath.Join(dir, "out")))); got != "65534\n65534\n65534\n" {
+		t.Errorf("user, group and groups are %q", got)
+	}
+}

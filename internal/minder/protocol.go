@@ -32,6 +32,7 @@ type order struct {
 	Stdout string   `json:"stdout,omitempty"`
 	Stderr string   `json:"stderr,omitempty"`
 	Stdin  bool     `json:"stdin,omitempty"`
+	User   *User    `json:"user,omitempty"`
 }
 
 // word says what kind of line the minder sent.

@@ -43,8 +43,12 @@ func (k *keeper) start(r request) (int, error) {
 		f.stdin.close()
 		return 0, errors.New("the minder is closing")
 	}
+	sys := leashed()
+	if o.User != nil {
+		sys.Credential = &syscall.Credential{Uid: o.User.UID, Gid: o.User.GID}
+	}
 	pid, err := syscall.ForkExec(o.Path, o.Argv, &syscall.ProcAttr{
-		Dir: o.Dir, Env: o.Env, Files: f.child[:], Sys: leashed(),
+		Dir: o.Dir, Env: o.Env, Files: f.child[:], Sys: sys,
 	})
 	if err != nil {
 		f.stdin.close()

@@ -25,6 +25,16 @@ type Spec struct {
 	// Stdin asks for a pipe on the standard input, for Process.WriteStdin; it ends
 	// when the process or the minder does. Without it the input is empty.
 	Stdin bool
+	// User is who the process runs as; nil: as the minder. Only root can give it.
+	// The minder still opens Stdout and Stderr itself.
+	User *User
+}
+
+// User is a user and a group of the system. A process that runs as one is in no
+// other group.
+type User struct {
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
 }
 
 // fallbackPath is for an owner that has no PATH.
@@ -72,7 +82,7 @@ func (s Spec) order(root string) (*order, error) {
 	env := append([]string{"PATH=" + search, "LANG=C.UTF-8", "HOME=" + dir}, s.Env...)
 	return &order{
 		Name: s.label(), Path: path, Argv: s.Argv, Dir: dir, Env: env,
-		Stdout: in(dir, s.Stdout), Stderr: in(dir, s.Stderr), Stdin: s.Stdin,
+		Stdout: in(dir, s.Stdout), Stderr: in(dir, s.Stderr), Stdin: s.Stdin, User: s.User,
 	}, nil
 }
 

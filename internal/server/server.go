@@ -1,5 +1,5 @@
-// Package server starts, kills, freezes and restarts private Redis and RabbitMQ
-// servers: on free loopback ports, in temporary folders, as children of a minder
+// Package server starts, kills, freezes and restarts private Redis, RabbitMQ and
+// PostgreSQL servers: on free loopback ports, in temporary folders, as children of a minder
 // (package minder), so that none outlives the run. It never touches a server that
 // it did not start.
 //
@@ -27,7 +27,7 @@ var (
 // Server is a private server. All methods are safe for concurrent use. Where a
 // context carries no deadline, a limit of a minute applies.
 type Server interface {
-	// Name is "redis" or "rabbitmq".
+	// Name is "redis", "rabbitmq" or "postgres".
 	Name() string
 	// Version is what the running server says, or when it does not answer, the
 	// version of the program that was started.

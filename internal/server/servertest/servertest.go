@@ -70,3 +70,16 @@ func Rabbit(t testing.TB, o server.RabbitOptions) *server.Rabbit {
 	}
 	return r
 }
+
+// Postgres starts a PostgreSQL server in the same way.
+func Postgres(t testing.TB, o server.PostgresOptions) *server.Postgres {
+	t.Helper()
+	if _, err := server.FindPostgres(); err != nil {
+		t.Skip(err, "; make test installs it (apt-get install postgresql)")
+	}
+	p, err := server.StartPostgres(context.Background(), Minder(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

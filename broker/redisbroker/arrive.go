@@ -1,0 +1,98 @@
+package redisbroker
+
+import (
+	"time"
+
+	"acklab/broker"
+	"acklab/task"
+)
+
+// admit reads what the pops have brought and puts it into the inbox, until the
+// consumer ends.
+func (c *Consumer) admit() {
+	var text []byte
+	for {
+		select {
+		case got := <-c.arrivals:
+			for i, messages := range got.messages {
+				for at := 0; at+1 < len(messages); at += 2 {
+					tag, _ := messages[at].(string)
+					raw, _ := messages[at+1].(string)
+					text = append(text[:0], raw...)
+					c.arrive(got, got.rooms[i].source, tag, raw, text)
+				}
+			}
+			if cap(text) > 1<<20 {
+				text = nil
+			}
+		case <-c.life.Done():
+			return
+		}
+	}
+}
+
+// arrive makes a delivery of a message. text is raw, and is not kept.
+func (c *Consumer) arrive(got catch, src *source, tag, raw string, text []byte) {
+	m, again, _, err := decode(text, tag, src.queue, "")
+	lease := got.lease.Add(c.broker.address.visibility)
+	h := &hold{c: c, source: src, tag: tag, raw: raw, score: got.score}
+	h.lease.Store(lease.UnixNano())
+	d := &broker.Delivery{
+		Message:   m,
+		Malformed: err,
+		Queue:     src.queue,
+		Session:   got.session,
+		Seen:      seen(again, err),
+		Lease:     lease,
+		Settler:   h,
+	}
+	h.delivery = d
+	c.take(h, m)
+	c.tell(broker.Arrived, h)
+	if !c.inbox.Put(d) {
+		c.giveBack(h, true)
+	}
+	c.mu.Lock()
+	c.unread--
+	c.settleDown()
+	c.mu.Unlock()
+}
+
+// seen is the mark of a delivery. One that cannot be read cannot bear one.
+func seen(again bool, malformed error) broker.Seen {
+	switch {
+	case malformed != nil:
+		return broker.SeenUnknown
+	case again:
+		return broker.SeenAgain
+	}
+	return broker.SeenFirst
+}
+
+// take begins a hold. Where the worker holds what has an ETA, that does not
+// count towards the prefetch until then: Celery raises its prefetch for it.
+func (c *Consumer) take(h *hold, m *task.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holds.add(h)
+	h.counted = true
+	if c.broker.address.delay || m.ETA.IsZero() {
+		return
+	}
+	if wait := time.Until(m.ETA); wait > 0 {
+		h.counted = false
+		h.source.held--
+		h.alarm = time.AfterFunc(wait, func() { c.count(h) })
+		c.ring()
+	}
+}
+
+// count counts a hold whose ETA has come, if it is still unsettled.
+func (c *Consumer) count(h *hold) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h.next != nil && !h.counted {
+		h.counted = true
+		h.source.held++
+	}
+}

@@ -1,0 +1,120 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"acklab/broker/redisclient"
+	"acklab/task"
+)
+
+// overduePage is how many overdue messages are looked at together.
+const overduePage = 100
+
+// restore gives back what anybody has held for longer than the visibility, now
+// and from time to time, as every Celery worker does.
+func (s *session) restore() {
+	pause := s.c.broker.address.restore
+	for {
+		if err := s.sweep(); err != nil {
+			if s.broken(err) {
+				return
+			}
+			s.c.broker.opts.Logger().Debug("overdue messages were not restored", "broker", s.c.broker.address.String(), "err", err)
+		}
+		if !redisclient.Rest(s.life, pause) {
+			return
+		}
+	}
+}
+
+// sweep looks at all that is overdue, page by page.
+func (s *session) sweep() error {
+	for left := 0; ; {
+		n, unreadable, err := s.restorePage(left)
+		if err != nil || n < overduePage {
+			return err
+		}
+		left += unreadable
+	}
+}
+
+// restorePage gives back a page of overdue messages after the first ones, each
+// only if its claim is still the one that was seen. It returns how many there
+// were, and how many of them nobody can read: those are left where they are.
+func (s *session) restorePage(first int) (n, unreadable int, err error) {
+	a := s.c.broker.address
+	keys := []string{unackedKey, indexKey}
+	// Whatever was sent ends with the session.
+	overdue, err := overdueScript.Run(context.Background(), s.client, keys, fmt.Sprintf("%.6f", a.visibility.Seconds()), overduePage, first).Slice()
+	if err != nil {
+		return 0, 0, err
+	}
+	lists := keys
+	args := []any{"claim"}
+	var empty []any
+	for i := 0; i+2 < len(overdue); i, n = i+3, n+1 {
+		tag, score := overdue[i], overdue[i+1]
+		value, ok := overdue[i+2].(string)
+		if !ok {
+			empty = append(empty, tag, score)
+			continue
+		}
+		list, message, err := s.way([]byte(value))
+		if err != nil {
+			unreadable++
+			s.c.broker.opts.Logger().Warn("an entry of unacked cannot be read", "broker", a.String(), "tag", tag, "err", err)
+			continue
+		}
+		lists = append(lists, list)
+		args = append(args, tag, score, "", "RPUSH", message)
+	}
+	if len(args) > 1 {
+		if err := moveScript.Run(context.Background(), s.client, lists, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return n, unreadable, err
+		}
+	}
+	if len(empty) > 0 {
+		return n, unreadable, dropScript.Run(context.Background(), s.client, keys, empty...).Err()
+	}
+	return n, unreadable, nil
+}
+
+// way tells to which list an entry of unacked goes back, and as what.
+func (s *session) way(value []byte) (list string, message []byte, err error) {
+	e, err := readEntry(value)
+	if err != nil {
+		return "", nil, err
+	}
+	queue := e.routingKey
+	if e.exchange != "" {
+		if queue, err = s.bound(e); err != nil {
+			return "", nil, err
+		}
+	}
+	m, _, malformed := task.UnmarshalDelivery(e.message)
+	if malformed != nil {
+		return listKey(queue, m.Priority), e.message, nil
+	}
+	return listKey(queue, m.Priority), marked(e.message), nil
+}
+
+// bound is the queue that an exchange of Celery's leads a routing key to; one
+// that is bound nowhere is read as the name of a queue.
+func (s *session) bound(e entry) (string, error) {
+	members, err := s.client.SMembers(s.life, bindingPrefix+e.exchange).Result()
+	if err != nil {
+		return "", err
+	}
+	for _, member := range members {
+		parts := strings.SplitN(member, separator, 3)
+		if len(parts) == 3 && parts[0] == e.routingKey {
+			return parts[2], nil
+		}
+	}
+	return e.routingKey, nil
+}

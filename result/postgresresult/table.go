@@ -1,0 +1,72 @@
+package postgresresult
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// tableText makes the table. meta is Celery's JSON, as Redis would hold it; the
+// other columns are for the rules of the contract and for people. A result
+// without expires stays.
+const tableText = `
+CREATE TABLE IF NOT EXISTS acklab_results (
+	task_id  text PRIMARY KEY,
+	state    text NOT NULL,
+	retries  integer NOT NULL,
+	standing bigint NOT NULL,
+	done     timestamptz,
+	stored   timestamptz NOT NULL,
+	expires  timestamptz,
+	meta     json NOT NULL
+);
+CREATE INDEX IF NOT EXISTS acklab_results_expires ON acklab_results (expires) WHERE expires IS NOT NULL`
+
+// tableLock is the advisory lock under which the table is made: IF NOT EXISTS
+// alone fails for one of two that make it at the same moment.
+const tableLock = 0x61636b6c6162 // "acklab"
+
+// table knows whether the table has been seen.
+type table struct {
+	mu   sync.Mutex
+	seen bool
+}
+
+// ensure makes the table unless it is there: a role that may not make tables can
+// use one that somebody else has made.
+func (s *Store) ensure(ctx context.Context) error {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	if s.table.seen {
+		return nil
+	}
+	var there bool
+	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('acklab_results') IS NOT NULL").Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		tx, err := s.pool.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback(ctx) }() // after a commit it does nothing
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(tableLock)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, tableText); err != nil {
+			return fmt.Errorf("make the table acklab_results: %w", err)
+		}
+		if err := tx.Commit(ctx); err != nil {
+			return err
+		}
+	}
+	s.table.seen = true
+	return nil
+}
+
+// unseen has the next call look for the table again.
+func (s *Store) unseen() {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	s.table.seen = false
+}
