@@ -20,6 +20,7 @@ var Catalogue = []*Experiment{
 	redisPersistence,
 	rabbitDurability,
 	states,
+	lateStates,
 	keptResults,
 	resultStoreKilled,
 	resultStores,

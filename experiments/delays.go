@@ -97,10 +97,10 @@ func betweenStepsCell(sys System) Cell {
 // done so for as long as age.
 func delayKilledCell(sys System, delay, age time.Duration) Cell {
 	c := delayCell(sys, delay)
+	c.Setting["fault"] = "server killed"
 	if c.NotRun != "" {
 		return c
 	}
-	c.Setting["fault"] = "server killed"
 	c.Server = ServerSpec{Own: true}
 	if sys.Kind == RedisServer {
 		c.Setting["persistence"] = "aof-always"

@@ -55,10 +55,7 @@ func NewPlan(c Choice) (Plan, error) {
 	plan := Plan{Suite: suite}
 	for _, e := range chosen {
 		planned := Planned{Experiment: e}
-		for _, sys := range systems {
-			if sys.Celery && !e.Celery {
-				continue
-			}
+		for _, sys := range e.systems(systems) {
 			for _, cell := range e.Cells(sys, suite) {
 				planned.cells = append(planned.cells, readied(cell, suite, c.Trials))
 			}
@@ -66,6 +63,11 @@ func NewPlan(c Choice) (Plan, error) {
 		plan.Experiments = append(plan.Experiments, planned)
 	}
 	return plan, plan.lint()
+}
+
+// systems are those of all that the experiment is carried out on.
+func (e *Experiment) systems(all []System) []System {
+	return slices.DeleteFunc(slices.Clone(all), func(s System) bool { return s.Celery && !e.Celery })
 }
 
 // readied fills in what the choice decides: trials, and a missing tool. The

@@ -150,7 +150,10 @@ var blindTo = map[string]excuses{
 	"rabbitmq-ends": afterTheFault.and(excuses{
 		plantStandIn: "nobody can stand in for RabbitMQ; redis-ends sees it",
 	}),
-	"caller-sees-the-states":     oneTask,
+	"caller-sees-the-states": oneTask,
+	"late-retry-state": nothingDelayed.and(nobodyDies).and(excuses{
+		plant.RetrySettled: "no worker dies between the settlement and the publish",
+	}),
 	"result-is-fetched-later":    oneTask,
 	"result-store-killed":        atOnce.and(nobodyDies).and(excuses{plantNoFault: ""}),
 	"result-stores-side-by-side": nobodyWorks,

@@ -74,6 +74,9 @@ var aims = map[string]map[string]aim{
 	"caller-sees-the-states": {
 		"": {"rabbitmq", Setting{"task": endsWell, "track_started": "on"}},
 	},
+	"late-retry-state": {
+		"": {"rabbitmq", Setting{"results": inRedis}},
+	},
 	"result-is-fetched-later": {
 		"": {"redis", Setting{"results": inRedis}},
 	},

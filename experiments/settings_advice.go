@@ -1,24 +1,34 @@
 package experiments
 
+import "slices"
+
 // Settings is the advice for each system, in the order of docs/settings.md.
 // Only what has a cell has a line; settingsPage refuses the others.
 var Settings = []Section{
 	{
 		Title:  "Redis, with asynq",
-		Advice: append(workerAdvice("asynq"), redisAdvice("asynq")...),
+		Advice: slices.Concat(workerAdvice("asynq"), delayAdvice("asynq"), redisAdvice("asynq")),
 		Prices: workerPrices("asynq", Price{
 			Costs: "what a dead worker held comes back after its lease of 30 seconds and the next sweep, a minute at most, not at once",
 			Count: "redelivered", Cell: crashRef("asynq", "late", "mid"),
 		}, unsure(redisRef("asynq", "aof-always", endKill, loadStream))),
 	},
 	{
+		Title:  "Redis, as Celery uses it",
+		Advice: slices.Concat(workerAdvice("redis"), redisAdvice("redis"), leaseAdvice),
+		Prices: workerPrices("redis", Price{
+			Costs: "what a dead worker held comes back after the visibility timeout (Celery's is an hour; here half a minute) and the next sweep, not at once",
+			Count: "redelivered", Cell: crashRef("redis", "late", "mid"),
+		}, unsure(redisRef("redis", "aof-always", endKill, loadStream))),
+	},
+	{
 		Title:  "RabbitMQ, classic queue",
-		Advice: append(workerAdvice("rabbitmq"), classicAdvice...),
+		Advice: slices.Concat(workerAdvice("rabbitmq"), delayAdvice("rabbitmq"), classicAdvice),
 		Prices: workerPrices("rabbitmq", retriedTwice("rabbitmq"), unsure(rabbitRef("rabbitmq", "yes", "yes", "yes", loadStream))),
 	},
 	{
 		Title:  "RabbitMQ, quorum queue",
-		Advice: append(workerAdvice("rabbitmq-quorum"), quorumAdvice...),
+		Advice: slices.Concat(workerAdvice("rabbitmq-quorum"), delayAdvice("rabbitmq-quorum"), quorumAdvice),
 		Prices: workerPrices("rabbitmq-quorum", retriedTwice("rabbitmq-quorum"), unsure(rabbitRef("rabbitmq-quorum", "yes", "yes", "yes", loadStream))),
 	},
 }
@@ -76,12 +86,16 @@ func workerAdvice(system string) []Advice {
 			"what was prefetched and has not begun is not acknowledged in either mode: it is still the broker's",
 			[]CellRef{crashRef(system, "early", "finished"), crashRef(system, "late", "finished")}, nil,
 		},
-		{
-			"server", "nothing more for tasks that wait for their time (countdown, eta, retries)",
-			"they wait in the broker, on the same disk as the others",
-			[]CellRef{{"delayed-task-comes-in-time", system, Setting{"fault": "server killed"}}}, nil,
-		},
 	}
+}
+
+// delayAdvice is for brokers that hold delays.
+func delayAdvice(system string) []Advice {
+	return []Advice{{
+		"server", "nothing more for tasks that wait for their time (countdown, eta, retries)",
+		"they wait in the broker, on the same disk as the others",
+		[]CellRef{{"delayed-task-comes-in-time", system, Setting{"fault": "server killed"}}}, nil,
+	}}
 }
 
 // workerPrices are those of late acknowledgement, and more.
@@ -104,6 +118,14 @@ func retriedTwice(system string) Price {
 		Count: "copied", Cell: failedRef(system, "late", "retry-sent"),
 	}
 }
+
+// leaseAdvice is for the visibility timeout.
+var leaseAdvice = []Advice{{
+	"worker", "settlement by the claim, `?settle=claim` (the default), where a worker may stand still for longer than the visibility timeout; Celery has nothing like it",
+	"an acknowledgement that comes too late, and names the message, ends the claim of the worker that has the task by then",
+	[]CellRef{{"lease-is-outlived", "redis", Setting{"task": "acknowledged by a worker that stood still", "settle": "claim"}}},
+	[]CellRef{{"lease-is-outlived", "redis", Setting{"task": "acknowledged by a worker that stood still", "settle": "celery"}}},
+}}
 
 // redisAdvice is for the server of a system on Redis.
 func redisAdvice(system string) []Advice {

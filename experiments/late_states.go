@@ -1,0 +1,90 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+	"acklab/task"
+)
+
+var lateStates = &Experiment{
+	Name:     "late-retry-state",
+	Question: "300 tasks fail once and are tried again at once: does each end as SUCCESS for its caller?",
+	Claims:   []string{"E1"},
+	Varies:   "whose worker: the laboratory's or Celery's",
+	Threats: []string{
+		"asked too early: every task has finished, and the worker is done with every result, before the caller looks",
+		"counters of the thing under test: what the caller reads stands beside the ledgers, where all 300 have finished",
+		"small n: how many are stuck is a race, and a range; that any is stuck is the result",
+	},
+	Celery: true,
+	Cells: func(sys System, suite Suite) []Cell {
+		if sys.Kind == NoServer || suite == Quick {
+			return nil
+		}
+		return []Cell{lateStateCell(sys)}
+	},
+}
+
+// lateLoad is how many tasks there are, lateSlots how many run at a time: a
+// retry that is published overtakes the state of the try that published it.
+const (
+	lateLoad  = 300
+	lateSlots = 4
+)
+
+func lateStateCell(sys System) Cell {
+	hands := Hands{Ack: "late", Concurrency: lateSlots, Multiplier: 4, Retry: Retry{Max: 1}}
+	c := Cell{
+		System: sys, Setting: Setting{"results": inRedis, "policy": "1 retry at once"}, Trials: 3, Pace: Beside, Load: lateLoad, Seconds: 4,
+		Results: ResultSpec{Store: inRedis}, Measures: []string{"stuck_in_retry"},
+		Steps: []Step{
+			Declare(), Publish(Job{Count: lateLoad, Name: "fail_n_times", Args: []any{1}}), StartWorker(cleanWorker, hands),
+			AwaitEnded(cleanWorker, lateLoad), AwaitCountOfFinalStates(cleanWorker, lateLoad), CountStuck(),
+		},
+		Predicted: check.Bounds{"finished": {lateLoad, lateLoad}, "stuck_in_retry": {0, 0}},
+		Because:   "the store itself never lets an unfinished state follow a finished one",
+		Reasons:   map[string]string{},
+		Claims:    map[string]check.Bounds{"E1": {"stuck_in_retry": {0, 0}}},
+	}
+	if sys.Celery {
+		c.wide("stuck_in_retry", 1, lateLoad-1, "whether RETRY is stored before or after the next try's SUCCESS is a race that some of 300 lose")
+		c.Because = "a Celery worker publishes the retry, then reads the state, then writes RETRY: where the next try has ended in between, its SUCCESS is overwritten"
+		c.Seconds = 15
+	}
+	return c
+}
+
+// CountStuck measures how many of the tasks read RETRY.
+func CountStuck() Step {
+	return Step{"ask for the state of every task", func(ctx context.Context, t *Trial) error {
+		store, err := t.results(ctx)
+		if err != nil {
+			return err
+		}
+		lines, err := t.read("producer")
+		if err != nil {
+			return err
+		}
+		stuck := 0
+		for _, l := range lines {
+			if l.Event != ledger.Attempted {
+				continue
+			}
+			r, err := ask(ctx, store, l.Task)
+			if err != nil {
+				return err
+			}
+			switch r.State {
+			case task.Retry:
+				stuck++
+			case task.Success:
+			default:
+				return fmt.Errorf("task %s has finished and reads %s", l.Task, r.State)
+			}
+		}
+		return t.Measure("stuck_in_retry", float64(stuck))
+	}}
+}
