@@ -35,6 +35,10 @@ func celerySystem(name string, kind ServerKind, url func(addr string) string) Sy
 // their system's URL, which is what the laboratory's own driver reads.
 const celeryLease = 30 * time.Second
 
+// celeryLoop is how long the loop of a Celery worker may sleep on AMQP while
+// something is due (kombu/asynchronous/hub.py, call_soon does not wake it).
+const celeryLoop = 10 * time.Second
+
 // findCelery looks for Celery once.
 var findCelery = sync.OnceValues(func() (celery.Installation, error) { return celery.Find(context.Background()) })
 

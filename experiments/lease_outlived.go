@@ -23,9 +23,13 @@ var leaseOutlived = &Experiment{
 		if sys.Name != "redis" { // elsewhere this is not built yet
 			return nil
 		}
+		of := shortLease
+		if suite == selfTest {
+			of = shortest
+		}
 		cells := []Cell{
-			longTaskCell(sys, "fixed", "celery"), longTaskCell(sys, "fixed", "claim"), longTaskCell(sys, "renew", "claim"),
-			frozenCell(sys, "celery"), frozenCell(sys, "claim"), thawedCell(sys, "celery"), thawedCell(sys, "claim"),
+			of.longTaskCell(sys, "fixed", "celery"), of.longTaskCell(sys, "fixed", "claim"), of.longTaskCell(sys, "renew", "claim"),
+			of.frozenCell(sys, "celery"), of.frozenCell(sys, "claim"), of.thawedCell(sys, "celery"), of.thawedCell(sys, "claim"),
 		}
 		if suite == Quick {
 			return oneTrialEach(cells...)
@@ -34,38 +38,40 @@ var leaseOutlived = &Experiment{
 	},
 }
 
-// The task takes one and a half times the lease.
-const (
-	shortLease = 6 * time.Second
-	longTask   = 9 * time.Second
-	shortSweep = 250 * time.Millisecond
+// span is a lease, a task that takes one and a half times as long, and how often
+// claims that have outlived the lease are looked for.
+type span struct{ lease, task, sweep time.Duration }
+
+var (
+	shortLease = span{6 * time.Second, 9 * time.Second, 250 * time.Millisecond}
+	shortest   = span{2 * time.Second, 3 * time.Second, 100 * time.Millisecond} // for the self-test
 )
 
-func leaseCell(sys System, lease, settle string) Cell {
+func (of span) cell(sys System, lease, settle string) Cell {
 	return Cell{
 		System: sys, Setting: Setting{"lease": lease, "settle": settle}, Trials: 3, Pace: Beside, Load: 1, Control: settle,
 		Server:  ServerSpec{Own: true},
-		Options: []string{"visibility=" + shortLease.String(), "restore=" + shortSweep.String(), "lease=" + lease, "settle=" + settle},
+		Options: []string{"visibility=" + of.lease.String(), "restore=" + of.sweep.String(), "lease=" + lease, "settle=" + settle},
 		Reasons: map[string]string{}, Seconds: 12,
 	}
 }
 
 // longTaskCell: nobody dies, nobody stands still.
-func longTaskCell(sys System, lease, settle string) Cell {
-	c := leaseCell(sys, lease, settle)
+func (of span) longTaskCell(sys System, lease, settle string) Cell {
+	c := of.cell(sys, lease, settle)
 	c.Setting["task"] = "longer than the lease"
 	one := Hands{Ack: "late", Concurrency: 1, Multiplier: 1, Grace: time.Second}
-	load := []Step{Declare(), Publish(Job{Count: 1, Name: "sleep", Args: []any{longTask.Seconds()}}), StartWorker("worker1", one), AwaitCount("worker1", ledger.Started, 1), StartWorker("worker2", one)}
+	load := []Step{Declare(), Publish(Job{Count: 1, Name: "sleep", Args: []any{of.task.Seconds()}}), StartWorker("worker1", one), AwaitCount("worker1", ledger.Started, 1), StartWorker("worker2", one)}
 	twice := []Step{AwaitCount("worker1", ledger.Finished, 1), AwaitCount("worker2", ledger.Finished, 1)}
 	switch {
 	case lease == "renew":
 		c.Steps = concat(load, []Step{AwaitCount("worker1", ledger.Finished, 1)})
 		c.Predicted = check.Bounds{}
-		c.Because = "the worker that has the task renews its claim every two seconds: nobody takes it away"
+		c.Because = "the worker that has the task renews its claim three times a lease: nobody takes it away"
 	case settle == "celery":
 		c.Steps = concat(load, twice)
 		c.Predicted = check.Bounds{"repeated": {1, 1}, "restarted": {1, 1}, "redelivered": {1, 1}}
-		c.Because = "after six seconds the sweep gives the task to the second worker, after nine the first has finished, and its acknowledgement, " +
+		c.Because = "when the lease is over the sweep gives the task to the second worker; half a lease later the first has finished, and its acknowledgement, " +
 			"by the message, ends the second's claim: the task runs twice, and no more"
 	default:
 		c.Steps = concat(load, twice, []Step{Stop("worker1"), Stop("worker2")})
@@ -82,8 +88,8 @@ func longTaskCell(sys System, lease, settle string) Cell {
 
 // frozenCell: the first worker stands still in the middle of the task for longer
 // than its lease, and goes on when the second has run it.
-func frozenCell(sys System, settle string) Cell {
-	c := leaseCell(sys, "fixed", settle)
+func (of span) frozenCell(sys System, settle string) Cell {
+	c := of.cell(sys, "fixed", settle)
 	c.Setting["task"] = "of a worker that stands still"
 	still := Hands{Ack: "late", Concurrency: 1, Multiplier: 1, PauseAt: "mid"}
 	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: 1}
@@ -103,13 +109,13 @@ func frozenCell(sys System, settle string) Cell {
 // thawedCell: the first worker stands still before its early acknowledgement, the
 // second one gets the task, the first goes on and acknowledges, and then both
 // die.
-func thawedCell(sys System, settle string) Cell {
-	c := frozenCell(sys, settle)
+func (of span) thawedCell(sys System, settle string) Cell {
+	c := of.frozenCell(sys, settle)
 	c.Setting["task"] = "acknowledged by a worker that stood still"
-	c.Seconds, c.Settle, c.Control, c.Claims = 25, shortLease+longTask, settle+" early", nil
+	c.Seconds, c.Settle, c.Control, c.Claims = 25, of.lease+of.task, settle+" early", nil
 	still := Hands{Ack: "early", Concurrency: 1, Multiplier: 1, PauseAt: "fetched"}
 	hands := Hands{Ack: "early", Concurrency: 1, Multiplier: 1}
-	load := []Step{Declare(), Publish(Job{Count: 1, Name: "sleep", Args: []any{longTask.Seconds()}})}
+	load := []Step{Declare(), Publish(Job{Count: 1, Name: "sleep", Args: []any{of.task.Seconds()}})}
 	c.Steps = concat(load, []Step{
 		StartWorker("frozen", still), AwaitHolding("frozen", "fetched", 1), Freeze("frozen"),
 		StartWorker("second", still), AwaitHolding("second", "fetched", 1), Thaw("frozen"), Release("frozen"),

@@ -96,6 +96,9 @@ func retryCell(sys System, ack string, countdown time.Duration) Cell {
 	traits := sys.Traits()
 	seconds := int(countdown / time.Second)
 	latest := time.Duration(float64(countdown)*(1+traits.DelayRounding)) + traits.DelayLate + retrySlack
+	if sys.Celery {
+		latest += celeryLoop
+	}
 	c := Cell{
 		System: sys, Setting: Setting{"ack": ack, "policy": fmt.Sprintf("%d retries after %s", retryMax, countdown)},
 		Trials: 3, Pace: Beside, Load: retryLoad, Seconds: retryMax * float64(seconds+1),

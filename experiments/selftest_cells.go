@@ -75,7 +75,7 @@ var aims = map[string]map[string]aim{
 		"": {"rabbitmq", Setting{"task": endsWell, "track_started": "on"}},
 	},
 	"late-retry-state": {
-		"": {"rabbitmq", Setting{"results": inRedis}},
+		"": {"rabbitmq", Setting{"task": endsWell}},
 	},
 	"result-is-fetched-later": {
 		"": {"redis", Setting{"results": inRedis}},
