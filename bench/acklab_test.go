@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -38,7 +39,9 @@ type acklab struct {
 	watched bool // whether a Prometheus scrapes them and the server
 	blind   bool // whether no metrics are kept
 	slots   int
-	ahead   int // prefetch multiplier
+	ahead   int  // prefetch multiplier
+	early   bool // whether acknowledgements are
+	count   int  // tasks of a lap; 0: as everywhere
 	broker  broker.Broker
 	metrics *metrics.Metrics
 	ledgers int
@@ -49,6 +52,7 @@ type acklab struct {
 
 func newAcklab(b *testing.B, a acklab) *acklab {
 	a.b = b
+	a.count = cmp.Or(a.count, tasks)
 	client, err := connect.Open(context.Background(), a.server.URL(a.scheme), broker.Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -90,8 +94,8 @@ func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) lap) lap 
 	if err != nil {
 		a.b.Fatal(err)
 	}
-	if n := bytes.Count(written, []byte(`"event":"`+string(event)+`"`)); n != tasks {
-		a.b.Fatalf("the ledger has %d lines of %s, want %d", n, event, tasks)
+	if n := bytes.Count(written, []byte(`"event":"`+string(event)+`"`)); n != a.count {
+		a.b.Fatalf("the ledger has %d lines of %s, want %d", n, event, a.count)
 	}
 	if err := os.Remove(path); err != nil {
 		a.b.Fatal(err)
@@ -104,12 +108,12 @@ func (a *acklab) keepBooks(event ledger.Event, do func(*ledger.Writer) lap) lap 
 func (a *acklab) bursts(goroutines int) lap {
 	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) lap {
 		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
-		load := producer.Load{Count: tasks / goroutines, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin}}
+		load := producer.Load{Count: a.count / goroutines, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin}}
 		return spread(a.server, int64(goroutines), goroutines, func() {
 			if tally, err := p.Run(context.Background(), load, nil); err != nil || tally.Confirmed != load.Count {
 				a.b.Error(tally.Summary(), err)
 			}
-		})
+		}).of(a.count)
 	})
 }
 
@@ -117,7 +121,7 @@ func (a *acklab) bursts(goroutines int) lap {
 func (a *acklab) oneByOne(goroutines int) lap {
 	return a.keepBooks(ledger.Confirmed, func(w *ledger.Writer) lap {
 		p := producer.New(producer.Config{Broker: a.broker, Ledger: w, Metrics: a.metrics})
-		return spread(a.server, tasks, goroutines, func() {
+		return spread(a.server, int64(a.count), goroutines, func() {
 			m, err := task.New("noop", task.Options{Queue: a.queue, Origin: origin})
 			if err != nil {
 				a.b.Error(err)
@@ -126,7 +130,7 @@ func (a *acklab) oneByOne(goroutines int) lap {
 			if tally, _, err := p.Publish(context.Background(), m); err != nil || tally.Confirmed != 1 {
 				a.b.Error(tally.Summary(), err)
 			}
-		})
+		}).of(a.count)
 	})
 }
 
@@ -142,18 +146,22 @@ func (a *acklab) work() lap {
 		registry := task.NewRegistry()
 		registry.Register("noop", func(ctx context.Context, c *task.Call) (any, error) {
 			result, err := demo.Noop(ctx, c)
-			if done.Add(1) == tasks {
-				took = watch.stop()
+			if done.Add(1) == int64(a.count) {
+				took = watch.stop().of(a.count)
 				stop()
 			}
 			return result, err
 		})
+		mode := worker.Late
+		if a.early {
+			mode = worker.Early
+		}
 		worker, err := worker.New(worker.Config{
 			Open: func(ctx context.Context, o broker.Options) (broker.Broker, error) {
 				return connect.Open(ctx, a.server.URL(a.scheme), o)
 			},
 			Registry: registry, Sources: []broker.Source{{Queue: a.queue}},
-			Concurrency: a.slots, PrefetchMultiplier: a.ahead, Ack: worker.Late, Grace: time.Minute,
+			Concurrency: a.slots, PrefetchMultiplier: a.ahead, Ack: mode, Grace: time.Minute,
 			Ledger: w, Metrics: a.metrics,
 		})
 		if err != nil {

@@ -16,33 +16,63 @@ import (
 	"acklab/internal/server"
 )
 
-// tasks is how many tasks one side handles before another has its turn.
+// tasks is how many tasks one side handles before another has its turn, unless
+// it says so.
 const tasks = 4_000
 
 // lap is what one side took for its tasks.
 type lap struct {
+	tasks          int
 	time           time.Duration
-	client, server time.Duration // processor time of this process and of the server
+	client, server time.Duration // processor time of the client, mostly this process, and of the server; 0: not known
+}
+
+// of says that the lap was one of n tasks.
+func (l lap) of(n int) lap {
+	l.tasks = n
+	return l
+}
+
+// perSecond is the throughput of the lap.
+func (l lap) perSecond() float64 { return float64(l.tasks) / l.time.Seconds() }
+
+// lapAt is a lap of which only the throughput is known.
+func lapAt(perSecond float64, tasks int) lap {
+	return lap{tasks: tasks, time: time.Duration(float64(tasks) / perSecond * float64(time.Second))}
 }
 
 // stopwatch measures a lap. It begins with a clean heap: what the one before
 // has left behind is not ours to collect.
 type stopwatch struct {
-	server string // process id
-	began  time.Time
-	before lap
+	clients []string // process ids
+	server  string
+	began   time.Time
+	before  lap
 }
 
-func start(s server.Server) stopwatch {
+func start(s server.Server) stopwatch { return startFor([]string{"self"}, s) }
+
+// startFor is start where the client is other processes.
+func startFor(clients []string, s server.Server) stopwatch {
 	runtime.GC()
-	w := stopwatch{server: strconv.Itoa(s.Pid())}
-	w.before = lap{client: processorTime("self"), server: processorTime(w.server)}
+	w := stopwatch{clients: clients, server: strconv.Itoa(s.Pid())}
+	w.before = w.used()
 	w.began = time.Now()
 	return w
 }
 
 func (w stopwatch) stop() lap {
-	return lap{time.Since(w.began), processorTime("self") - w.before.client, processorTime(w.server) - w.before.server}
+	took, used := time.Since(w.began), w.used()
+	return lap{tasks, took, used.client - w.before.client, used.server - w.before.server}
+}
+
+// used is the processor time so far.
+func (w stopwatch) used() (all lap) {
+	for _, pid := range w.clients {
+		all.client += processorTime(pid)
+	}
+	all.server = processorTime(w.server)
+	return all
 }
 
 // processorTime is what the process has used of the processors so far, user
@@ -81,7 +111,7 @@ type row struct {
 func (r row) ratios() []float64 {
 	all := make([]float64, len(r.ours))
 	for i := range all {
-		all[i] = float64(r.base[i].time) / float64(r.ours[i].time)
+		all[i] = r.ours[i].perSecond() / r.base[i].perSecond()
 	}
 	return all
 }
@@ -92,16 +122,17 @@ func median(all []float64) float64 {
 }
 
 // perSecond is the median throughput of a side.
-func (l laps) perSecond() float64 {
-	return l.median(func(one lap) float64 { return tasks / one.time.Seconds() })
-}
+func (l laps) perSecond() float64 { return l.median(lap.perSecond) }
 
-// micros are the median processor times of a task, in microseconds.
-func (l laps) micros() (client, server float64) {
+// cpu is the median processor time of a task in microseconds, client + server.
+func (l laps) cpu() string {
 	const million = 1e6
-	client = l.median(func(one lap) float64 { return one.client.Seconds() * million / tasks })
-	server = l.median(func(one lap) float64 { return one.server.Seconds() * million / tasks })
-	return client, server
+	client := l.median(func(one lap) float64 { return one.client.Seconds() * million / float64(one.tasks) })
+	server := l.median(func(one lap) float64 { return one.server.Seconds() * million / float64(one.tasks) })
+	if client == 0 && server == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f + %.0f", client, server)
 }
 
 func (l laps) median(of func(lap) float64) float64 {
@@ -114,8 +145,10 @@ func (l laps) median(of func(lap) float64) float64 {
 
 // table is what is printed in the end. Benchmarks run one after the other.
 type table struct {
-	rows []row
-	line time.Duration // processor time of one ledger line
+	rows   []row
+	absent []string      // what was not run, and why
+	line   time.Duration // processor time of one ledger line
+	field  field
 }
 
 var results table
@@ -127,23 +160,33 @@ func (t *table) add(b *testing.B, unit string, r row) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// notRun takes the place of a row.
+func (t *table) notRun(what string, why error) {
+	t.absent = append(t.absent, fmt.Sprintf("%s: not run, because %v", what, why))
+}
+
 func (t *table) print(to io.Writer) {
-	if len(t.rows) == 0 {
-		return
+	if len(t.rows) > 0 {
+		t.printRows(to)
 	}
-	fmt.Fprintf(to, "\nacklab's throughput as a part of another's: medians of rounds of %d tasks, in turns on one server;\ncpu is the processor time of a task in microseconds, client + server\n\n", tasks)
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "what\tother/s\tacklab/s\tratio\twanted\tother cpu\tacklab cpu\tround by round")
-	for _, r := range t.rows {
-		client, server := r.base.micros()
-		ourClient, ourServer := r.ours.micros()
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%s\t%.0f + %.0f\t%.0f + %.0f\t%s\n", r.what, r.base.perSecond(), r.ours.perSecond(),
-			median(r.ratios()), r.wanted(), client, server, ourClient, ourServer, r.rounds())
+	for _, line := range t.absent {
+		fmt.Fprintln(to, line)
 	}
-	w.Flush()
+	t.field.print(to)
 	if t.line > 0 {
 		fmt.Fprintf(to, "\none line of the ledger: %.2f microseconds of processor time\n", float64(t.line)/float64(time.Microsecond))
 	}
+}
+
+func (t *table) printRows(to io.Writer) {
+	fmt.Fprintf(to, "\nacklab's throughput as a part of another's: medians of rounds, in turns on one server;\ncpu is the processor time of a task in microseconds, client + server\n\n")
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "what\tother/s\tacklab/s\tratio\twanted\tother cpu\tacklab cpu\tround by round")
+	for _, r := range t.rows {
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%s\t%s\t%s\t%s\n", r.what, r.base.perSecond(), r.ours.perSecond(),
+			median(r.ratios()), r.wanted(), r.base.cpu(), r.ours.cpu(), r.rounds())
+	}
+	w.Flush()
 }
 
 func (r row) wanted() string {

@@ -65,9 +65,9 @@ func (a *acklab) thaw() {
 
 // fill puts the tasks of one lap on the queue, unobserved.
 func (a *acklab) fill() {
-	load := producer.Load{Count: tasks, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin}}
+	load := producer.Load{Count: a.count, Name: "noop", Options: task.Options{Queue: a.queue, Origin: origin}}
 	tally, err := producer.New(producer.Config{Broker: a.broker}).Run(context.Background(), load, nil)
-	if err != nil || tally.Confirmed != tasks {
+	if err != nil || tally.Confirmed != a.count {
 		a.b.Fatal(tally.Summary(), err)
 	}
 }

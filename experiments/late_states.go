@@ -17,6 +17,7 @@ var lateStates = &Experiment{
 	Threats: []string{
 		"asked too early: every task has ended, and the worker is done with every result, before the caller looks",
 		"counters of the thing under test: what the caller reads stands beside the ledgers, where all 300 have ended",
+		"overtaken by nobody: the tasks come at a rate at which a slot is free for every retry",
 		"small n: how many are stuck is a race, and a range; that any is stuck is the result",
 	},
 	Celery: true,
@@ -30,38 +31,40 @@ var lateStates = &Experiment{
 
 // lateLoad is how many tasks there are, lateSlots how many run at a time: a
 // retry that is published overtakes the state of the try that published it.
+//
+// They come so slowly that a retry finds an idle slot: behind a full queue it
+// would be overtaken by nobody.
 const (
 	lateLoad  = 300
 	lateSlots = 4
+	lateRate  = 15 // a second
 )
 
 func lateStateCell(sys System, ends string) Cell {
 	hands := Hands{Ack: "late", Concurrency: lateSlots, Multiplier: 4, Retry: Retry{Max: 1}}
 	c := Cell{
-		System: sys, Setting: Setting{"results": inRedis, "policy": "1 retry at once", "task": ends}, Trials: 3, Pace: Beside, Load: lateLoad, Seconds: 4,
+		System: sys, Setting: Setting{"results": inRedis, "policy": "1 retry at once", "task": ends}, Trials: 3, Pace: Beside, Load: lateLoad, Seconds: 22,
 		Results: ResultSpec{Store: inRedis}, Measures: []string{"stuck_in_retry"},
 		Predicted: check.Bounds{"finished": {lateLoad, lateLoad}, "stuck_in_retry": {0, 0}},
 		Because:   "the store itself never lets an unfinished state follow a finished one",
 		Reasons:   map[string]string{},
 		Claims:    map[string]check.Bounds{"E1": {"stuck_in_retry": {0, 0}}},
 	}
-	job := Job{Count: lateLoad, Name: "fail_n_times", Args: []any{1}}
+	job := Job{Count: lateLoad, Name: "fail_n_times", Args: []any{1}, Rate: lateRate}
 	if ends == endsBadly {
 		job.Args = []any{100}
 		c.Predicted["finished"], c.Predicted["failed"] = [2]int{0, 0}, [2]int{lateLoad, lateLoad}
 	}
 	c.Steps = []Step{
-		Declare(), Publish(job), StartWorker(cleanWorker, hands), AwaitEnded(cleanWorker, lateLoad), AwaitCountOfFinalStates(cleanWorker, lateLoad), CountStuck(),
+		Declare(), StartWorker(cleanWorker, hands), AwaitConsuming(cleanWorker), Publish(job), AwaitEnded(cleanWorker, lateLoad), AwaitCountOfFinalStates(cleanWorker, lateLoad), CountStuck(),
 	}
 	switch {
 	case sys.Celery && ends == endsBadly:
 		c.wide("stuck_in_retry", 1, lateLoad-1, "whether RETRY is stored before or after the next try's FAILURE is a race that some of 300 lose")
 		c.Because = "a Celery worker publishes the retry and then stores RETRY, whatever is there by then but SUCCESS: a FAILURE of the next try is overwritten"
-		c.Seconds = 15
 	case sys.Celery:
 		c.wide("stuck_in_retry", 0, lateLoad/20, "between reading the state and writing RETRY the next try may store its SUCCESS: a window of well under a millisecond")
 		c.Because = "a Celery worker that is late with RETRY reads the state first, and leaves a SUCCESS alone"
-		c.Seconds = 15
 	}
 	return c
 }

@@ -312,8 +312,9 @@ func TestWhatWaitsForItsETAWithTheWorkerDoesNotCountTowardsThePrefetch(t *testin
 	}
 	confirm(t, b, append(msgs, message(t, "q"), message(t, "q"), message(t, "q"))...)
 	c := consume(t, b, "q", 2)
+	client := dial(t, r)
 	eventually(t, "all that have an ETA and two others are with it", func() bool {
-		v, err := view(t.Context(), r, "q")
+		v, err := view(t.Context(), client, "q")
 		return err == nil && v.Unacked == 22 && v.Ready == 1
 	})
 	for range 22 {

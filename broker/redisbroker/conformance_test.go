@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
 		Kills: 50,
 		Start: func(t testing.TB) *brokertest.Server {
-			return serverFor(servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways}), short)
+			return serverFor(t, servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways}), short)
 		},
 		Refusals: []brokertest.Refusal{
 			{Name: "redis is full", Reason: broker.Full, Provoke: func(t testing.TB) (broker.Broker, *task.Message) {
@@ -55,7 +55,7 @@ func TestConformanceOfRenewedLeasesAndDelaysInRedis(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
 		Start: func(t testing.TB) *brokertest.Server {
 			r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
-			return serverFor(r, short+"&lease=renew&delay=broker")
+			return serverFor(t, r, short+"&lease=renew&delay=broker")
 		},
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"acklab/broker"
@@ -58,14 +59,15 @@ func openURL(t testing.TB, url string, o broker.Options) broker.Broker {
 }
 
 // serverFor is what the suite may do to a Redis.
-func serverFor(r *server.Redis, options string) *brokertest.Server {
+func serverFor(t testing.TB, r *server.Redis, options string) *brokertest.Server {
+	own := dial(t, r) // one for all looks: a busy machine may be slow to accept another
 	return &brokertest.Server{
 		Addr: r.Addr(),
 		Open: func(t testing.TB, o broker.Options) broker.Broker { return open(t, r.Addr(), options, o) },
 		OpenAt: func(t testing.TB, addr string, o broker.Options) broker.Broker {
 			return open(t, addr, options, o)
 		},
-		View:   func(ctx context.Context, queue string) (brokertest.View, error) { return view(ctx, r, queue) },
+		View:   func(ctx context.Context, queue string) (brokertest.View, error) { return view(ctx, own, queue) },
 		PutRaw: func(ctx context.Context, queue string, body []byte) error { return putRaw(ctx, r, queue, body) },
 		CloseConnections: func(ctx context.Context) error {
 			_, err := r.CloseConnections(ctx, "test")
@@ -79,9 +81,7 @@ func serverFor(r *server.Redis, options string) *brokertest.Server {
 }
 
 // view counts in Redis itself. An entry of unacked ends with its queue.
-func view(ctx context.Context, r *server.Redis, queue string) (brokertest.View, error) {
-	c := r.Client()
-	defer c.Close()
+func view(ctx context.Context, c *redis.Client, queue string) (brokertest.View, error) {
 	pipe := c.TxPipeline()
 	ready := pipe.LLen(ctx, queue)
 	for _, step := range []string{"3", "6", "9"} {

@@ -83,6 +83,20 @@ func securedAddr(t *testing.T) string {
 	return shared.start(t, &shared.secured, server.RedisOptions{Password: "s3cret"})
 }
 
+// ownRedis is a Redis of this test alone, for what would disturb others.
+func ownRedis(t *testing.T, o server.RedisOptions) *server.Redis {
+	t.Helper()
+	needRedis(t)
+	var r *server.Redis
+	shared.start(t, &r, o)
+	t.Cleanup(func() {
+		if err := r.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
 func needRedis(t *testing.T) {
 	t.Helper()
 	if _, err := server.FindRedis(); err != nil {
@@ -164,6 +178,7 @@ type system struct {
 
 var realSystems = []system{
 	{"asynq", func(t *testing.T) string { return "asynq://" + redisAddr(t) + "/0?poll=50ms" }},
+	{"redis", func(t *testing.T) string { return "redis://" + redisAddr(t) + "/1?visibility=10m&restore=1s" }},
 	{"rabbitmq", func(t *testing.T) string { return "amqp://guest:guest@" + rabbitAddr(t) + "/" }},
 }
 

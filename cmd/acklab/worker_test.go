@@ -160,6 +160,9 @@ func diesAt(b *box, point worker.Point, id string, args ...string) {
 	if id != "" && point != worker.BeforeFetch {
 		args = append(args, "--crash-task", id)
 	}
+	if point == worker.ResultStored {
+		args = append(args, "--result", "memory://")
+	}
 	b.run(append(args, "--crash-at", string(point), "--ledger", log)...).ended(-int(syscall.SIGKILL))
 	f, err := ledger.Read(log)
 	if err != nil || f.Damage != "" || f.Torn {

@@ -166,7 +166,13 @@ func TestABrokerURLThatOpensNothingIsSaidWithoutItsPassword(t *testing.T) {
 		{"worker -b kafka://u:s3cret@host/", `scheme "kafka" is unknown: use one of memory://`},
 		{"send noop -b kafka://u:s3cret@host/", `scheme "kafka" is unknown`},
 		{"worker -b u:s3cret@host:5672", "has no scheme"},
-		{"worker -b redis://:s3cret@host:6379/0", "redis driver is not built yet"},
+		{"worker -b redis://:s3cret@host:6379/zero", `database "zero"`},
+		{"worker -b redis://:s3cret@", "no host"},
+		{"send noop -b redis://u:s3cret/x@host/0", "percent-encoded"},
+		{"worker -b redis://:s3cret@host/0?visibility=10ms", "visibility=10ms: want a duration from 1s"},
+		{"worker -b redis://:s3cret@host/0?restore=never", "restore=never: want a duration"},
+		{"worker -b redis://:s3cret@host/0?lease=long", "lease=long: want fixed or renew"},
+		{"producer -b redis://:s3cret@host/0?poll=50ms", `unknown option "poll"`},
 		{"worker -b amqp://u:s3cret@host:99999/", "port"},
 		{"worker -b amqp://u:s3cret/x@host/", "percent-encoded"},
 		{"worker -b 'amqp://u:12/s3cret@host/'", "percent-encoded"},
@@ -186,7 +192,7 @@ func TestABrokerThatIsAwayIsSaid(t *testing.T) {
 	addr := l.Addr().String()
 	l.Close()
 	var all []wrong
-	for _, url := range []string{"asynq://:s3cret@" + addr + "/0", "amqp://guest:s3cret@" + addr + "/"} {
+	for _, url := range []string{"asynq://:s3cret@" + addr + "/0", "redis://:s3cret@" + addr + "/0", "amqp://guest:s3cret@" + addr + "/"} {
 		for _, cmd := range []string{"worker", "producer", "send noop"} {
 			all = append(all, wrong{cmd + " -b " + url, "connection refused"})
 		}
@@ -198,6 +204,7 @@ func TestAWrongPasswordIsSaidAndNotShown(t *testing.T) {
 	t.Parallel()
 	for name, addr := range map[string]func(*testing.T) string{
 		"asynq": func(t *testing.T) string { return "asynq://:not-s3cret@" + securedAddr(t) + "/0" },
+		"redis": func(t *testing.T) string { return "redis://:not-s3cret@" + securedAddr(t) + "/0" },
 		"amqp":  func(t *testing.T) string { return "amqp://guest:not-s3cret@" + rabbitAddr(t) + "/" },
 	} {
 		t.Run(name, func(t *testing.T) {
