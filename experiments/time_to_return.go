@@ -19,9 +19,13 @@ var timeToReturn = &Experiment{
 		"drained too early: the trial waits for the lease of the system, a sweep and half a minute",
 		"the harness disturbs: what takes a minute waits beside the others; what takes milliseconds runs alone",
 	},
+	Celery: true,
 	Cells: func(sys System, _ Suite) []Cell {
-		if sys.Kind == NoServer {
+		switch {
+		case sys.Kind == NoServer:
 			return nil
+		case sys.Celery:
+			return []Cell{celeryReturnCell(sys)}
 		}
 		if sys.Name != "redis" {
 			return []Cell{returnCell(sys, "as it comes", sys.Traits())}
@@ -86,6 +90,27 @@ func returnCell(sys System, lease string, traits broker.Traits) Cell {
 	c.Predicted["back_after_seconds"] = [2]int{least, ceilSeconds(traits.ReturnMax + 10*time.Second)}
 	if traits.Returns == broker.OnLease {
 		c.Pace, c.Settle, c.Seconds = Waiting, traits.ReturnMax+30*time.Second, 3
+	}
+	return c
+}
+
+// celeryReturnCell: Celery's worker cannot hold still before it asks for tasks,
+// so the survivor has one in its hands, and room for no other, when the victim
+// dies.
+func celeryReturnCell(sys System) Cell {
+	lease := "as it comes"
+	if sys.Kind == RedisServer {
+		lease = "visibility " + celeryLease.String() + ", sweep as it comes"
+	}
+	c := returnCell(sys, lease, sys.Traits())
+	one := Job{Count: 1, Name: "sleep", Args: []any{0.02}}
+	victim := Hands{Ack: "late", Concurrency: 1, Multiplier: 1, CrashAt: "mid"}
+	other := Hands{Ack: "late", Concurrency: 1, Multiplier: 1, PauseAt: "started"}
+	c.Load, c.Seconds = 2, c.Seconds+4
+	c.Server.Own = sys.Kind == RedisServer // a sweep is everybody's on a server
+	c.Steps = []Step{
+		Declare(), PublishAs("first", one), StartWorker("survivor", other), AwaitHolding("survivor", "started", 1),
+		PublishAs("producer", one), StartWorker("victim", victim), AwaitCrash("victim"), Release("survivor"),
 	}
 	return c
 }

@@ -11,8 +11,9 @@ const (
 	pingEvery = time.Second
 	// PingTimeout is how long a server that is connected may take to answer.
 	PingTimeout = 3 * time.Second
-	// RetryMin and RetryMax bound the pause between two tries.
+	// RetryMin is the first pause between two tries to connect.
 	RetryMin = 100 * time.Millisecond
+	// RetryMax is the longest.
 	RetryMax = 2 * time.Second
 )
 
