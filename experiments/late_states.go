@@ -12,7 +12,6 @@ import (
 var lateStates = &Experiment{
 	Name:     "late-retry-state",
 	Question: "300 tasks fail and are tried again at once, four at a time: does each end for its caller as it ended?",
-	Claims:   []string{"E1"},
 	Varies:   "how the tasks end; whose worker it is, the laboratory's or Celery's",
 	Threats: []string{
 		"asked too early: every task has ended, and the worker is done with every result, before the caller looks",
@@ -48,7 +47,6 @@ func lateStateCell(sys System, ends string) Cell {
 		Predicted: check.Bounds{"finished": {lateLoad, lateLoad}, "stuck_in_retry": {0, 0}},
 		Because:   "the store itself never lets an unfinished state follow a finished one",
 		Reasons:   map[string]string{},
-		Claims:    map[string]check.Bounds{"E1": {"stuck_in_retry": {0, 0}}},
 	}
 	job := Job{Count: lateLoad, Name: "fail_n_times", Args: []any{1}, Rate: lateRate}
 	if ends == endsBadly {

@@ -12,6 +12,9 @@ const (
 	resultPrefix  = "celery-task-meta-"
 	groupPrefix   = "celery-taskset-meta-"
 	kombuSep      = "\x06\x16"
+	// Ours alone, see package redisbroker.
+	deadSuffix    = ".dead"
+	delayedSuffix = ".delayed"
 )
 
 // prioritySteps are the lists of one queue. Priority 0, the highest of kombu
@@ -50,10 +53,17 @@ func celeryMeaning(key, kind string, bound func(string) bool) string {
 		return "result of one task"
 	case strings.HasPrefix(key, groupPrefix):
 		return "results of one group or chord"
-	case kind != "list":
-		return ""
 	}
 	queue, step, stepped := cutLast(key, kombuSep)
+	if waits, ok := strings.CutSuffix(queue, delayedSuffix); ok && kind == "zset" && bound(waits) {
+		return "messages of queue " + Printable(waits) + " that wait for their time (acklab's, Celery has none)"
+	}
+	if dead, ok := strings.CutSuffix(key, deadSuffix); ok && kind == "list" && bound(dead) {
+		return "dead letters of queue " + Printable(dead) + " (acklab's, Celery has none)"
+	}
+	if kind != "list" {
+		return ""
+	}
 	switch {
 	case stepped && (step == "3" || step == "6" || step == "9"):
 		return "queue " + Printable(queue) + ", priority step " + step + " (lower is served first)"

@@ -36,6 +36,8 @@ func fill(t *testing.T, c *redis.Client) {
 	pipe.SAdd(ctx, "_kombu.binding.celery", "celery\x06\x16\x06\x16celery", "slow\x06\x16\x06\x16slow")
 	pipe.LPush(ctx, "celery", "m1", "m2", "m3")
 	pipe.LPush(ctx, "slow\x06\x169", "m4")
+	pipe.LPush(ctx, "slow.dead", "m6")
+	pipe.ZAdd(ctx, "slow.delayed\x06\x163", redis.Z{Score: 1e12, Member: "m7"})
 	pipe.HSet(ctx, "unacked", "tag", "m5")
 	pipe.ZAdd(ctx, "unacked_index", redis.Z{Score: 1e9, Member: "tag"})
 	pipe.SetEx(ctx, "celery-task-meta-a", "{}", 3600e9)
@@ -54,8 +56,8 @@ func TestEveryKeyOfAsynqAndCeleryIsShownAndExplained(t *testing.T) {
 	defer c.Close()
 	fill(t, c)
 	v, text := look(t, r.URL("asynq"), Options{})
-	if v.Redis.Size != 23 || v.Redis.More != 0 {
-		t.Errorf("%d keys, %d more, want 23 and none", v.Redis.Size, v.Redis.More)
+	if v.Redis.Size != 25 || v.Redis.More != 0 {
+		t.Errorf("%d keys, %d more, want 25 and none", v.Redis.Size, v.Redis.More)
 	}
 	for _, want := range []string{
 		`asynq:queues +set +1 +- +\d+ +names of asynq's queues`,
@@ -70,6 +72,8 @@ func TestEveryKeyOfAsynqAndCeleryIsShownAndExplained(t *testing.T) {
 		`_kombu.binding.celery +set +2 +- +\d+ +bindings of exchange celery`,
 		`celery +list +3 +- +\d+ +queue celery, priority step 0`,
 		`slow\\x06\\x169 +list +1 +- +\d+ +queue slow, priority step 9`,
+		`slow.dead +list +1 +- +\d+ +dead letters of queue slow`,
+		`slow.delayed\\x06\\x163 +zset +1 +- +\d+ +messages of queue slow that wait for their time`,
 		`unacked +hash +1 +- +\d+ +unacked: `,
 		`unacked_index +zset +1 `,
 		`celery-task-meta-\* +string +2 keys +in 1h0m0s +\d+ +one string a task: its result`,

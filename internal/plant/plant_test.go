@@ -14,6 +14,8 @@ import (
 	"acklab/broker"
 	"acklab/broker/memorybroker"
 	"acklab/internal/ledger"
+	"acklab/result"
+	"acklab/result/memoryresult"
 	"acklab/task"
 )
 
@@ -25,6 +27,7 @@ type garden struct {
 	server  *memorybroker.Server
 	healthy broker.Broker // sees what really is
 	planted broker.Broker
+	plant   *Plant
 	fired   int
 }
 
@@ -38,6 +41,7 @@ func newGarden(t *testing.T, name string) *garden {
 			t.Fatal(err)
 		}
 	}
+	g.plant = p
 	g.healthy = g.server.Open(broker.Options{})
 	g.planted = p.Wrap(g.server.Open(p.Options(broker.Options{})))
 	g.ok(g.healthy.Declare(t.Context(), "q"))
@@ -187,6 +191,17 @@ var evils = map[string]func(*garden){
 		}
 		if seen != 2 {
 			g.t.Errorf("the census has %d of 3", seen)
+		}
+	},
+	ResultDropped: func(g *garden) {
+		inner := memoryresult.NewServer().Open(result.Options{})
+		store := g.plant.WrapResults(inner)
+		g.ok(store.Store(g.t.Context(), result.Result{TaskID: "t", State: task.Success, Done: time.Now()}))
+		r, err := store.Get(g.t.Context(), "t")
+		g.ok(err)
+		g.ok(store.Close(g.t.Context()))
+		if r.State != task.Pending {
+			g.t.Errorf("the store has it as %s", r.State)
 		}
 	},
 }
