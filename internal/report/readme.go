@@ -12,6 +12,7 @@ import (
 // Where the README keeps what is made from the reference run.
 const (
 	answerMark   = "answer"
+	returnsMark  = "returns"
 	verdictsMark = "verdicts"
 )
 
@@ -20,7 +21,7 @@ const (
 const readmeBecause = 150
 
 // Readme is the README's text with what stands between its markers
-// (<!-- answer --> to <!-- /answer -->, and the same with verdicts) made from
+// (<!-- answer --> to <!-- /answer -->, and the same with returns and verdicts) made from
 // the reference run. material is what the material says, by claim; every claim
 // in it gets its row or is named as not run. link leads to the reference run's
 // report.md. The error names a marker that is missing.
@@ -28,6 +29,7 @@ func Readme(text string, run Run, material map[string]string, link string) (stri
 	var err error
 	for _, part := range []struct{ mark, content string }{
 		{answerMark, readmeAnswer(run)},
+		{returnsMark, readmeReturns(run)},
 		{verdictsMark, readmeVerdicts(run, material, link)},
 	} {
 		if text, err = between(text, part.mark, part.content); err != nil {

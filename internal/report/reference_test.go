@@ -88,18 +88,34 @@ func TestColumnsThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
-const template = "# x\n<!-- answer -->\nby hand\n<!-- /answer -->\nmiddle\n<!-- verdicts -->\nby hand\n<!-- /verdicts -->\nend\n"
+const template = "# x\n<!-- answer -->\nby hand\n<!-- /answer -->\nmiddle\n<!-- returns -->\nby hand\n<!-- /returns -->\n<!-- verdicts -->\nby hand\n<!-- /verdicts -->\nend\n"
+
+// withReturns adds the experiment about how long a task takes to come back.
+func withReturns(run report.Run) report.Run {
+	cell := func(system, lease string, seconds ...float64) report.Cell {
+		c := report.Cell{System: system, Setting: map[string]string{"lease": lease}, Outcome: report.AsPredicted}
+		for _, s := range seconds {
+			c.Trials = append(c.Trials, report.Trial{Counts: map[string]int{"redelivered": 1}, Measures: map[string]float64{"back_after_seconds": s}})
+		}
+		return c
+	}
+	run.Experiments = append(run.Experiments, report.Experiment{Name: report.Returns, Cells: []report.Cell{
+		cell("redis", "visibility 6s renewed", 6.2), cell("rabbitmq", "as it comes", 0.003, 0.002, 0.004), cell("asynq", "as it comes"),
+	}})
+	return run
+}
 
 func TestTheReadmeShowsTheAnswerAndEveryClaim(t *testing.T) {
 	t.Parallel()
 	material := map[string]string{"B1": "A crash | before", "B2": "after", "B4": "later", "B9": "poison", "B10": "child", "C2": "fair", "Z1": "z", "Z10": "z", "Z2": "z"}
-	got, err := report.Readme(template, flagship(), material, "docs/r.md")
+	got, err := report.Readme(template, withReturns(flagship()), material, "docs/r.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := -1
 	for _, want := range []string{
-		"# x\n<!-- answer -->", "crash at", "ack=late: acknowledged after", "Prefetched from a broker and not begun: 0 of", "<!-- /answer -->\nmiddle\n<!-- verdicts -->",
+		"# x\n<!-- answer -->", "crash at", "ack=late: acknowledged after", "Prefetched from a broker and not begun: 0 of", "<!-- /answer -->\nmiddle\n<!-- returns -->",
+		"| rabbitmq | as it comes | 2 ms to 4 ms | 3 |", "| redis | visibility 6s renewed | 6.2 s | 1 |", "<!-- /returns -->\n<!-- verdicts -->",
 		`| B1 | A crash \| before | **holds** | before the fetch`, "([all](docs/r.md#claim-b1)) |", "| B2 | after | **depends** |", "| B4 |", "| B9 | poison | **not run** |", "| C2 | fair | **holds** |",
 		"Measured 2026-03-01: ", " trials in ", "rabbitmq 3.10.8 and redis 7.0.15", "2 cores", "**Not run**", "B10, Z1, Z2, Z10.", "<!-- /verdicts -->\nend\n",
 	} {
@@ -112,7 +128,7 @@ func TestTheReadmeShowsTheAnswerAndEveryClaim(t *testing.T) {
 	if strings.Contains(got, "by hand") {
 		t.Error("what stood between the markers is still there")
 	}
-	again, err := report.Readme(got, flagship(), material, "docs/r.md")
+	again, err := report.Readme(got, withReturns(flagship()), material, "docs/r.md")
 	if err != nil || again != got {
 		t.Errorf("made twice it differs: %v", err)
 	}
