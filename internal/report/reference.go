@@ -10,12 +10,12 @@ import (
 
 // referenceLimit is how many bytes the report.json of a reference run may
 // have: it is kept with the source.
-const referenceLimit = 500_000
+const referenceLimit = 1_500_000
 
 // SaveReference writes the run into dir as the run that others are compared
 // with: report.json with its trials in columns, one line a cell, and report.md.
 // There are no ledgers and no pages. It is an error when report.json would
-// have more than 500 kB; nothing is written then.
+// have more than 1.5 MB; nothing is written then.
 func SaveReference(dir string, run Run) error {
 	raw, err := packed(run)
 	if err != nil {
