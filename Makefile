@@ -17,7 +17,7 @@ help:
 	@echo 'make lab    install what is missing, build, run the quick suite of experiments'
 	@echo 'make test   install what is missing, lint, run every test with the race detector'
 	@echo 'make lint   gofmt, go vet, staticcheck'
-	@echo 'make bench  the benchmarks that compare acklab with the client libraries alone'
+	@echo 'make bench  the benchmarks that compare acklab with the client libraries alone, and with Celery'
 	@echo 'make build  bin/acklab'
 	@echo 'make docs   write what is generated anew: docs/experiments.md, the tables of README.md'
 	@echo 'make clean  remove bin/ (reports in runs/ stay)'
@@ -48,12 +48,13 @@ lint: toolchain
 	@echo staticcheck
 	@go tool staticcheck $(PACKAGES)
 
-# Ratios, not times: the bare client library and acklab do the same work in
-# turns, 15 rounds, and acklab's throughput is given as a part of the other's.
+# Ratios, not times: the bare client library (on Redis also redis-benchmark, a
+# bare loop and Celery) and acklab do the same work in turns, 15 rounds, and
+# acklab's throughput is given as a part of the other's.
 .PHONY: bench
 bench: toolchain
 	@deploy/install.sh lab
-	@echo 'two brokers, 15 rounds each: a minute or two'
+	@echo 'brokers and result stores, 15 rounds each: about three minutes'
 	@go test -run '^$$' -bench Ratio -benchtime 15x ./bench
 
 # go build says nothing while it compiles, so its list of packages is counted.

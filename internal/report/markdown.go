@@ -18,6 +18,7 @@ func markdown(run Run, files func(*strings.Builder)) string {
 	}
 	markVerdicts(&b, run)
 	b.WriteString("## The answer\n\n```text\n" + AnswerTable(run) + "```\n\n")
+	markBeside(&b, run)
 	for i := range run.Experiments {
 		markExperiment(&b, &run.Experiments[i])
 	}

@@ -1,0 +1,143 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// celeryPrefix begins the systems whose workers are Celery's; what follows is
+// the system of ours beside it.
+const celeryPrefix = "celery+"
+
+// besideCounts are what is compared: what became of tasks, not how much was in
+// whose hands on the way, which differs with every pool and prefetch.
+var besideCounts = []string{"lost", "repeated", "restarted", "copied", "failed"}
+
+// besideMeasures are compared too, where a cell has them.
+var besideMeasures = []string{"stuck_in_retry", "polled_started", "polled_retry", "polled_success", "polled_failure"}
+
+// meant are the differences that are known and wanted: traits of Celery's, or
+// of ours. Any other is a fault of one of the two.
+var meant = []struct {
+	experiment string
+	setting    map[string]string
+	why        string
+}{
+	{Flagship, map[string]string{"pool": "solo", "ack": "early"}, "Celery's solo pool acknowledges early only when the body is over"},
+	{Flagship, map[string]string{"pool": "threads", "ack": "early"}, "the loop of a Celery worker acknowledges while a thread already runs the task: which comes first is a race"},
+	{"late-retry-state", nil, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
+}
+
+// beside is one cell of Celery's and ours.
+type beside struct {
+	experiment    *Experiment
+	ours, celerys *Cell
+	differ        []string // as in "lost 1, Celery 0"
+	why           string   // it is meant; empty: it is not, or nothing differs
+}
+
+// besides pairs the cells of a run. A cell of Celery's without one of ours that
+// was carried out has none.
+func besides(run Run) (pairs []beside) {
+	for i := range run.Experiments {
+		e := &run.Experiments[i]
+		for _, c := range e.cells() {
+			system, celery := strings.CutPrefix(c.System, celeryPrefix)
+			if !celery || len(c.counted()) == 0 {
+				continue
+			}
+			j := slices.IndexFunc(e.Cells, func(o Cell) bool {
+				return o.System == system && len(o.counted()) > 0 && sameButPool(o.Setting, c.Setting)
+			})
+			if j >= 0 {
+				pairs = append(pairs, newBeside(e, &e.Cells[j], c))
+			}
+		}
+	}
+	return pairs
+}
+
+// sameButPool tells whether Celery's setting is ours, but for what only Celery
+// has and for whether a lease was waited for.
+func sameButPool(ours, celerys map[string]string) bool {
+	for k, v := range celerys {
+		if k != "pool" && k != "wait" && k != "lease" && ours[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+func newBeside(e *Experiment, ours, celerys *Cell) beside {
+	b := beside{experiment: e, ours: ours, celerys: celerys}
+	for _, name := range besideCounts {
+		b.compare(name, ours.tally(name).String(), celerys.tally(name).String())
+	}
+	for _, name := range besideMeasures {
+		b.compare(name, valueRange(ours.measures(name)), valueRange(celerys.measures(name)))
+	}
+	for _, m := range meant {
+		fits := m.experiment == e.Name
+		for k, v := range m.setting {
+			fits = fits && celerys.Setting[k] == v
+		}
+		if fits && len(b.differ) > 0 {
+			b.why = m.why
+		}
+	}
+	return b
+}
+
+// compare notes a number that differs. A race that was lost in some trials is
+// not another number than one that was lost in others.
+func (b *beside) compare(name, ours, celerys string) {
+	races := strings.Contains(ours, " of ") && strings.Contains(celerys, " of ")
+	if ours != celerys && ours != "-" && celerys != "-" && !races {
+		b.differ = append(b.differ, fmt.Sprintf("%s %s, Celery %s", strings.ReplaceAll(name, "_", " "), ours, celerys))
+	}
+}
+
+// valueRange is the smallest and the largest value; "-" without any.
+func valueRange(values []float64) string {
+	if len(values) == 0 {
+		return "-"
+	}
+	lo, hi := slices.Min(values), slices.Max(values)
+	if lo == hi {
+		return fmt.Sprintf("%g", lo)
+	}
+	return fmt.Sprintf("%g-%g", lo, hi)
+}
+
+// verdict says whether they are the same, and if not, whether that is meant.
+func (b beside) verdict() string {
+	switch {
+	case len(b.differ) == 0:
+		return "the same"
+	case b.why != "":
+		return "meant: " + b.why
+	}
+	return "**not meant**: a fault of one of the two"
+}
+
+// markBeside is the section of report.md about Celery and ours.
+func markBeside(b *strings.Builder, run Run) {
+	pairs := besides(run)
+	if len(pairs) == 0 {
+		return
+	}
+	same := 0
+	var rows [][]string
+	for _, p := range pairs {
+		if len(p.differ) == 0 {
+			same++
+			continue
+		}
+		rows = append(rows, []string{p.experiment.Name, p.celerys.System, setting(p.celerys.Setting), strings.Join(p.differ, "; "), p.verdict()})
+	}
+	fmt.Fprintf(b, "## Celery beside ours\n\nOf %s of Celery's, each beside the same of ours on the same broker, %d have the same tasks lost, repeated, restarted, copied and failed, and the same states for a caller.\n\n", plural(len(pairs), "cell"), same)
+	if len(rows) > 0 {
+		markTable(b, []string{"experiment", "system", "setting", "what differs", "is it meant?"}, rows)
+	}
+}

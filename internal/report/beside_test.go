@@ -1,0 +1,42 @@
+package report_test
+
+import (
+	"strings"
+	"testing"
+
+	"acklab/internal/report"
+)
+
+func TestCeleryStandsBesideOursAndADifferenceIsMeantOrNot(t *testing.T) {
+	t.Parallel()
+	cell := func(system, ack, pool string, lost int) report.Cell {
+		c := report.Cell{System: system, Setting: map[string]string{"ack": ack, "crash_at": "mid"}, Outcome: report.AsPredicted}
+		if pool != "" {
+			c.Setting["pool"] = pool
+		}
+		for range 3 {
+			c.Trials = append(c.Trials, report.Trial{Counts: map[string]int{"lost": lost}})
+		}
+		return c
+	}
+	run := report.Run{Experiments: []report.Experiment{{Name: report.Flagship, Cells: []report.Cell{
+		cell("rabbitmq", "early", "", 1), cell("rabbitmq", "late", "", 0),
+		cell("celery+rabbitmq", "early", "prefork", 1), // the same
+		cell("celery+rabbitmq", "early", "solo", 0),    // meant
+		cell("celery+rabbitmq", "late", "prefork", 1),  // not meant
+		cell("celery+redis", "late", "prefork", 0),     // nothing of ours beside it
+	}}}}
+	text := report.ReferenceText(run)
+	for _, want := range []string{
+		"## Celery beside ours", "Of 3 cells of Celery's", "1 have the same",
+		"ack=early crash_at=mid pool=solo | lost 1, Celery 0 | meant: Celery's solo pool",
+		`ack=late crash_at=mid pool=prefork | lost 0, Celery 1 | \*\*not meant\*\*`,
+	} {
+		if !strings.Contains(strings.ReplaceAll(text, "crash\\_at", "crash_at"), want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(report.ReferenceText(flagship()), "Celery beside ours") {
+		t.Error("a run without Celery has the section")
+	}
+}
