@@ -22,7 +22,7 @@ import (
 const (
 	// celeryTasks are those of its lap: it takes about as long for them as the
 	// others for theirs.
-	celeryTasks = 500
+	celeryTasks = 300
 	// celeryChildren is the concurrency of its worker.
 	celeryChildren = 2
 )

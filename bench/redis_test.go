@@ -9,7 +9,7 @@ import (
 
 const (
 	// many are the tasks of a lap where each takes microseconds.
-	many = 20_000
+	many = 15_000
 	// fourHundred is the prefetch of the fast consumers.
 	fourHundred = 400
 )

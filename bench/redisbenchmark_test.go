@@ -24,7 +24,7 @@ type redisBenchmark struct {
 }
 
 // yards is how many commands it sends in a lap.
-const yards = 40_000
+const yards = 30_000
 
 func newRedisBenchmark(b *testing.B, r *server.Redis) (*redisBenchmark, error) {
 	own, err := server.FindRedis()

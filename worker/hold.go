@@ -51,18 +51,15 @@ func (w *waiting) all() []*broker.Delivery {
 	return held
 }
 
-// until is ctx that ends also when something is due.
-func (w *waiting) until(ctx context.Context) (context.Context, context.CancelFunc) {
+// until is ctx, the same at each call, that ends also when something is due.
+func (w *waiting) until(ctx context.Context) context.Context {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.turn == nil || w.turn.Err() != nil {
-		w.turn, w.ended = context.WithCancel(context.Background())
+		w.turn, w.ended = context.WithCancel(ctx)
 		w.wind()
 	}
-	turn := w.turn
-	w.mu.Unlock()
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(turn, cancel)
-	return ctx, func() { stop(); cancel() }
+	return w.turn
 }
 
 // wind sets the timer to the first of those that are held.

@@ -44,9 +44,8 @@ func (w *Worker) take(ctx context.Context) (*broker.Delivery, error) {
 		if d := w.waiting.due(time.Now()); d != nil {
 			return d, nil
 		}
-		turn, cancel := w.waiting.until(ctx)
+		turn := w.waiting.until(ctx)
 		d, err := w.consumer.Receive(turn)
-		cancel()
 		switch {
 		case err != nil && turn.Err() != nil && ctx.Err() == nil && !errors.Is(err, broker.ErrClosed): // something is due
 		case err != nil:

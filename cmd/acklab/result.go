@@ -50,7 +50,7 @@ func newResult() *cobra.Command {
 			"Exit status: 0 SUCCESS, or an unfinished state without --wait; 1 FAILURE or REVOKED; 2 not ended within --timeout.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("result needs the id of a task: acklab result 3f2a0b1c-...")
+				return errors.New("result needs the id of a task: acklab result 3f2a0b1c")
 			}
 			return nil
 		},
