@@ -17,7 +17,7 @@ var politeStop = &Experiment{
 		"polite give-backs count as deliveries on some brokers: marks are not judged where a delivery was given back",
 	},
 	Suites: []Suite{Quick, Flagship},
-	Cells: func(sys System, _ Suite) []Cell {
+	Cells: func(sys System, suite Suite) []Cell {
 		if sys.Kind == NoServer {
 			return []Cell{{
 				System: sys, Setting: Setting{"ack": "both"},
@@ -27,6 +27,9 @@ var politeStop = &Experiment{
 		var cells []Cell
 		for _, ack := range []string{"early", "late"} {
 			cells = append(cells, politeShort(sys, ack), politeLong(sys, ack))
+		}
+		if suite == Quick {
+			return oneTrialEach(cells...)
 		}
 		return cells
 	},

@@ -19,7 +19,12 @@ var queueHolderKilled = &Experiment{
 		"a first boot is not a restart: the server comes back on the same folder and port, and is probed before a worker takes what is left",
 	},
 	Suites: []Suite{Smoke, Quick},
-	Cells:  holderCells,
+	Cells: func(sys System, suite Suite) []Cell {
+		if suite == Quick {
+			return oneTrialEach(holderCells(sys, suite)...)
+		}
+		return holderCells(sys, suite)
+	},
 }
 
 const holderLoad = 500
