@@ -16,7 +16,11 @@ func Reference() (string, error) {
 	b.WriteString("# The experiments\n\nMade from the catalogue by `acklab list --markdown`; do not edit.\n")
 	for _, e := range plan.Experiments {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", e.Name, e.Question)
-		fmt.Fprintf(&b, "Claims %s. Varied: %s. Suites: %s.\n\n", strings.Join(e.Claims, ", "), e.Varies, strings.Join(e.suiteNames(), ", "))
+		claims := "Claims " + strings.Join(e.Claims, ", ")
+		if len(e.Claims) == 0 {
+			claims = "It puts no claim to the test"
+		}
+		fmt.Fprintf(&b, "%s. Varied: %s. Suites: %s.\n\n", claims, e.Varies, strings.Join(e.suiteNames(), ", "))
 		b.WriteString("What could make the verdict wrong, and how it is met:\n\n")
 		for _, t := range e.Threats {
 			fmt.Fprintf(&b, "- %s\n", t)
