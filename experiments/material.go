@@ -90,5 +90,5 @@ var Material = map[string]string{
 	"U1":  "Amazon SQS: managed, persistent, slower.",
 	"U2":  "Kafka: queues are partitions of a topic.",
 	"U3":  "A database table as a queue.",
-	"U4":  "Celery itself.",
+	"U4":  "Celery itself: its workers lose and repeat what the flagship's workers do.",
 }

@@ -60,5 +60,4 @@ var NotBuilt = map[string]string{
 	"U1":  "other engines",
 	"U2":  "other engines",
 	"U3":  "other engines",
-	"U4":  "other engines",
 }

@@ -3,7 +3,7 @@ package experiments
 var workerCrash = &Experiment{
 	Name:     "worker-crash",
 	Question: "Is the task lost when the worker crashes?",
-	Claims:   []string{"B1", "B2", "B3", "B4", "B5"},
+	Claims:   []string{"B1", "B2", "B3", "B4", "B5", "U4"},
 	Varies:   "moment of the crash x acknowledgement x a survivor or a restart of the dead one",
 	Threats: []string{
 		"an acknowledgement is not a fact when the call returns: acked and late-acked come after a flush, ack-sent and late-ack-sent are races of 50 trials",

@@ -96,7 +96,19 @@ func celeryPoolCell(sys System, suite Suite, pool celery.Pool, ack, at string) C
 	}
 	c.Claims = crashClaims(ack, at)
 	delete(c.Claims, "B5")
+	claimSameAsOurs(&c, ack, at)
 	return c
+}
+
+// claimSameAsOurs adds what U4 predicts: what our worker loses and repeats at
+// that moment.
+func claimSameAsOurs(c *Cell, ack, at string) {
+	ours, _, _ := predictCrash(ack, at, c.Stranding)
+	same := check.Bounds{"lost": ours["lost"]}
+	if !c.Stranding { // else nothing has run again yet
+		same["repeated"], same["restarted"] = ours["repeated"], ours["restarted"]
+	}
+	c.Claims["U4"] = same
 }
 
 func celeryCrashCell(sys System, suite Suite, ack, at string) Cell {
@@ -113,6 +125,7 @@ func celeryCrashCell(sys System, suite Suite, ack, at string) Cell {
 		Declare(), Publish(crashJob), StartWorker("victim", victim), AwaitHolding("victim", "started", crashHeld),
 		StartWorker("survivor", survivor), AwaitHolding("survivor", "started", 1), Release("victim"), AwaitCrash("victim"), Release("survivor"),
 	}
+	claimSameAsOurs(&c, ack, at)
 	if ack == "early" {
 		c.Because += "; the crash waits for that, because Celery acknowledges while the task already runs (without the wait, at the start, it is a race)"
 	}
