@@ -36,7 +36,7 @@ const (
 	randomBegun    = 60 // tasks that have begun at the latest possible kill
 )
 
-var randomJob = Job{Count: randomLoad, Name: "sleep", Args: []any{0.005}}
+var randomJob = Job{Count: randomLoad, Name: "sleep", Args: []any{0.01}}
 
 func randomHands(ack string) Hands {
 	return Hands{Ack: ack, Concurrency: randomSlots, Multiplier: randomPrefetch / randomSlots}

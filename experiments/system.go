@@ -52,9 +52,11 @@ var Systems = []System{
 	system("redis", RedisServer, func(addr string) string { return "redis://" + addr + "/0?visibility=30s&restore=1s" }),
 	system("rabbitmq", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/" }),
 	system("rabbitmq-quorum", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/?queue_type=quorum" }),
-	// The sweep is every ten of kombu's timers of ten seconds.
+	// The sweep is every ten of kombu's timers of ten seconds. The database is its
+	// own: the layout has one hash of claims for all queues of a database, and
+	// kombu's sweep goes by the tag.
 	celerySystem("celery+redis", RedisServer, func(addr string) string {
-		return "redis://" + addr + "/0?visibility=" + celeryLease.String() + "&restore=100s"
+		return "redis://" + addr + "/3?visibility=" + celeryLease.String() + "&restore=100s"
 	}),
 	celerySystem("celery+rabbitmq", RabbitMQ, func(addr string) string { return "amqp://guest:guest@" + addr + "/" }),
 }

@@ -15,7 +15,7 @@ import (
 const (
 	unackedKey    = "unacked"
 	indexKey      = "unacked_index"
-	mutexKey      = "unacked_mutex" // Celery's; this driver needs no lock
+	mutexKey      = "unacked_mutex" // held by who sweeps
 	bindingPrefix = "_kombu.binding."
 	separator     = "\x06\x16"
 )

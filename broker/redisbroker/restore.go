@@ -5,15 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"acklab/broker"
 	"acklab/broker/redisclient"
 	"acklab/task"
 )
 
 // overduePage is how many overdue messages are looked at together.
 const overduePage = 100
+
+// sweepLock is how long the lock of a sweep holds unless it is given back. A
+// worker that dies while it sweeps holds up nobody for longer; kombu's own is
+// five minutes.
+const sweepLock = 5 * time.Second
+
+// mutexScript gives the lock back if it is still ours.
+var mutexScript = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
 
 // restore gives back what anybody has held for longer than the visibility, now
 // and from time to time, as every Celery worker does.
@@ -32,8 +43,25 @@ func (s *session) restore() {
 	}
 }
 
-// sweep looks at all that is overdue, page by page.
-func (s *session) sweep() error {
+// sweep looks at all that is overdue, page by page, unless somebody else is
+// sweeping. Between two of this driver no lock is needed, since a claim that is
+// not the one that was seen is left alone; but a Celery worker goes by the tag,
+// and would take from a worker what this sweep has just given it.
+func (s *session) sweep() (err error) {
+	ours := uuid.NewString()
+	err = s.client.Do(context.Background(), "set", mutexKey, ours, "nx", "px", sweepLock.Milliseconds()).Err()
+	reason, _ := redisclient.Refused(err)
+	switch {
+	case errors.Is(err, redis.Nil): // somebody else is
+		return nil
+	case reason == broker.Full: // no room for a lock; kombu's workers end when it is full
+	case err != nil:
+		return err
+	default:
+		defer func() {
+			err = errors.Join(err, mutexScript.Run(context.Background(), s.client, []string{mutexKey}, ours).Err())
+		}()
+	}
 	for left := 0; ; {
 		n, unreadable, err := s.restorePage(left)
 		if err != nil || n < overduePage {

@@ -229,12 +229,6 @@ func TestTheCheckpointsOfTheExperimentsAreThoseOfTheWorker(t *testing.T) {
 				continue
 			}
 			ack := c.Setting["ack"]
-			if at == "result-stored" {
-				if c.NotRun == "" {
-					t.Errorf("%s %s: there are no results, and the cell is run", e.Name, c.Setting)
-				}
-				continue
-			}
 			used[ack][at] = true
 		}
 	}

@@ -19,7 +19,9 @@ func (f *killProcess) Name() string               { return "kill " + f.process.N
 func (f *killProcess) Available() error           { return running(f.process) }
 func (f *killProcess) Heal(context.Context) error { return nil }
 
-func (f *killProcess) Inject(ctx context.Context) (Evidence, error) { return kill(ctx, f.process) }
+func (f *killProcess) Inject(ctx context.Context) (Evidence, error) {
+	return kill(ctx, f.process, f.process.Kill)
+}
 
 // KillServer sends SIGKILL to a server and its group. Detail: exit, reaped_ns.
 // Healing boots it again on what its disk kept.
@@ -31,18 +33,19 @@ func (f *killServer) Name() string     { return "kill " + f.server.Name() }
 func (f *killServer) Available() error { return running(f.server.Process()) }
 
 func (f *killServer) Inject(ctx context.Context) (Evidence, error) {
-	return kill(ctx, f.server.Process())
+	return kill(ctx, f.server.Process(), f.server.Kill)
 }
 
 func (f *killServer) Heal(ctx context.Context) error { return bootIfDown(ctx, f.server) }
 
-// kill makes sure that it was signal 9 that ended the process.
-func kill(ctx context.Context, p *minder.Process) (Evidence, error) {
+// kill makes sure that it was signal 9 that ended the process. Its owner knows how
+// to send it: a PostgreSQL has processes in sessions of their own.
+func kill(ctx context.Context, p *minder.Process, send func(context.Context) error) (Evidence, error) {
 	e, err := begin("kill", p)
 	if err != nil {
 		return e, err
 	}
-	if err := p.Kill(ctx); err != nil {
+	if err := send(ctx); err != nil {
 		return e, err
 	}
 	e.ended(p.Exit())

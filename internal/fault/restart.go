@@ -60,5 +60,5 @@ func (f *restart) end(ctx context.Context) (Evidence, error) {
 	if f.how.Polite {
 		return stop(ctx, f.server)
 	}
-	return kill(ctx, f.server.Process())
+	return kill(ctx, f.server.Process(), f.server.Kill)
 }

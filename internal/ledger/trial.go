@@ -41,6 +41,9 @@ type Expect struct {
 	Running    int `json:"running,omitempty"`
 	Prefetched int `json:"prefetched,omitempty"`
 	Waiting    int `json:"waiting,omitempty"`
+	// AckRaces: whether the broker had processed the acknowledgement of the task at
+	// the checkpoint when the victim died is what the trial is about.
+	AckRaces bool `json:"ack_races,omitempty"`
 	// InHand is how many deliveries the workers together must at least have
 	// had in hand, received and not yet settled, when the first fault began.
 	InHand int `json:"in_hand,omitempty"`
