@@ -14,11 +14,12 @@ import (
 // takes a slot, and all of them go back when the worker stops. Safe for
 // concurrent use.
 type waiting struct {
-	mu    sync.Mutex
-	held  byETA
-	turn  context.Context // ends when the first of held is due
-	ended context.CancelFunc
-	timer *time.Timer
+	mu      sync.Mutex
+	held    byETA
+	stopped bool
+	turn    context.Context // ends when the first of held is due
+	ended   context.CancelFunc
+	timer   *time.Timer
 }
 
 // hold keeps d until its ETA.
@@ -33,12 +34,20 @@ func (w *waiting) hold(d *broker.Delivery) {
 func (w *waiting) due(now time.Time) *broker.Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.held) == 0 || w.held[0].Message.ETA.After(now) {
+	if w.stopped || len(w.held) == 0 || w.held[0].Message.ETA.After(now) {
 		return nil
 	}
 	d := heap.Pop(&w.held).(*broker.Delivery)
 	w.wind()
 	return d
+}
+
+// stop has nothing handed out any more, whatever is due: it is to go back.
+func (w *waiting) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	w.wind()
 }
 
 // all takes out everything.
@@ -68,7 +77,7 @@ func (w *waiting) wind() {
 		w.timer.Stop()
 		w.timer = nil
 	}
-	if len(w.held) > 0 && w.turn != nil {
+	if len(w.held) > 0 && w.turn != nil && !w.stopped {
 		w.timer = time.AfterFunc(time.Until(w.held[0].Message.ETA), w.ended)
 	}
 }

@@ -59,3 +59,17 @@ func TestTasksThatWaitInTheWorkerGoBackWhenItStops(t *testing.T) {
 		b.holds(1, 0, 0)
 	})
 }
+
+func TestATaskThatFallsDueWhileTheWorkerStopsGoesBack(t *testing.T) {
+	bothModes(t, func(b *bench) {
+		b.delays(broker.ByWorker)
+		m := b.publish("noop")
+		b.early(m, time.Now().Add(5*time.Second))
+		b.start()
+		b.publish("sleep", 60)
+		b.sleep(time.Second)
+		b.stop()
+		b.must("stop", b.wait())
+		b.lived(m, ledger.Received, ledger.Requeuing, ledger.Requeued)
+	})
+}

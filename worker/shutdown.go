@@ -17,6 +17,7 @@ func (w *Worker) drain(ctx context.Context, now <-chan struct{}, interrupt conte
 	w.log.Info("stopping: no new tasks", "grace", w.cfg.Grace)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 	defer cancel()
+	w.waiting.stop()
 	if err := w.consumer.Stop(stop); err != nil {
 		w.log.Warn("give back what has not begun", "err", err)
 	}

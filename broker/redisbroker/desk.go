@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"acklab/broker"
 )
@@ -18,7 +19,6 @@ type desk struct {
 
 	failed   []failure
 	failures uint64 // number of the last one
-	told     uint64 // number of the last one that a Flush has returned
 	flushes  int    // under way
 	lost     []error
 }
@@ -27,6 +27,7 @@ type desk struct {
 type failure struct {
 	number, seq uint64
 	err         error
+	told        bool // a Flush has returned it
 }
 
 // hand takes a settlement over; false: the consumer is closed, and nothing will
@@ -69,7 +70,7 @@ func (c *Consumer) decided(h *hold, err error) {
 	}
 	if !h.awaited {
 		c.desk.failures++
-		c.desk.failed = append(c.desk.failed, failure{c.desk.failures, h.seq, err})
+		c.desk.failed = append(c.desk.failed, failure{number: c.desk.failures, seq: h.seq, err: err})
 	}
 }
 
@@ -139,7 +140,7 @@ func (c *Consumer) fate(ctx context.Context, h *hold) error {
 func (c *Consumer) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	k := &c.desk
-	upto, begun := k.handed, k.told
+	upto, begun := k.handed, k.failures
 	k.flushes++
 	c.mu.Unlock()
 
@@ -148,16 +149,14 @@ func (c *Consumer) Flush(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	c.mu.Lock()
-	for _, f := range k.failed {
-		if f.number > begun && f.seq <= upto {
+	for i := range k.failed {
+		if f := &k.failed[i]; f.seq <= upto && (f.number > begun || !f.told) {
 			errs = append(errs, f.err)
-			k.told = max(k.told, f.number)
+			f.told = true
 		}
 	}
 	if k.flushes--; k.flushes == 0 {
-		for len(k.failed) > 0 && k.failed[0].number <= k.told {
-			k.failed = k.failed[1:]
-		}
+		k.failed = slices.DeleteFunc(k.failed, func(f failure) bool { return f.told })
 	}
 	c.mu.Unlock()
 	return unsure("flush", errs)

@@ -73,13 +73,26 @@ func (s *session) releaseOnce(keys []string) (time.Duration, error) {
 }
 
 // listen passes on that something new is delayed, or may be: at its beginning.
+// Where Redis does not let it, release looks by itself, from time to time.
 func (s *session) listen(channels []string, news chan<- struct{}) {
+	for {
+		err := s.hear(channels, news)
+		if s.broken(err) {
+			return
+		}
+		s.c.broker.opts.Logger().Warn("redis does not tell of delayed messages: they may be late", "broker", s.c.broker.address.String(), "err", err)
+		if !redisclient.Rest(s.life, lookAgain) {
+			return
+		}
+	}
+}
+
+func (s *session) hear(channels []string, news chan<- struct{}) error {
 	words := s.client.Subscribe(s.life, channels...)
 	defer words.Close()
 	for {
 		if _, err := words.Receive(s.life); err != nil {
-			s.fail(err)
-			return
+			return err
 		}
 		select {
 		case news <- struct{}{}:

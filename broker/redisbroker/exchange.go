@@ -21,6 +21,9 @@ const (
 	maxMoves = 100
 )
 
+// noList is the word of move.lua on a key that holds something else.
+const noList = -2
+
 // errTwice: whether the settlement took effect cannot be told.
 var errTwice = errors.New("it was sent twice, because the first answer was lost, and the claim is gone")
 
@@ -296,9 +299,9 @@ func (c *Consumer) judge(hs []*hold, cmd *redis.Cmd, stale []*hold) []*hold {
 		switch {
 		case !failed:
 			c.decided(h, nil)
-		case word == -2:
+		case word == noList:
 			c.decided(h, fmt.Errorf("message %s: %q is no list: %w", h.tag, h.list, broker.ErrUnsure))
-		case word == 0 && h.tried:
+		case h.tried && (word == 0 || h.want != acked): // what went back may be another's by now
 			c.decided(h, fmt.Errorf("message %s: %w: %w", h.tag, broker.ErrUnsure, errTwice))
 		default:
 			c.decided(h, fmt.Errorf("message %s: its lease has expired and it was given back: %w", h.tag, broker.ErrStale))
@@ -342,7 +345,10 @@ func (t *trade) popped(n *turn) error {
 	c.clock.heed(got.score, n.asked, n.answered)
 	for _, messages := range got.messages {
 		if len(messages) > 0 {
-			c.arrivals <- got
+			select {
+			case c.arrivals <- got:
+			case <-c.life.Done(): // nobody takes it any more: the leases bring it back
+			}
 			break
 		}
 	}

@@ -63,18 +63,19 @@ func (s *session) sweep() (err error) {
 		}()
 	}
 	for left := 0; ; {
-		n, unreadable, err := s.restorePage(left)
+		n, stay, err := s.restorePage(left)
 		if err != nil || n < overduePage {
 			return err
 		}
-		left += unreadable
+		left += stay
 	}
 }
 
 // restorePage gives back a page of overdue messages after the first ones, each
 // only if its claim is still the one that was seen. It returns how many there
-// were, and how many of them nobody can read: those are left where they are.
-func (s *session) restorePage(first int) (n, unreadable int, err error) {
+// were, and how many of them stay where they are: nobody can read them, or what
+// is at the key of their list is no list.
+func (s *session) restorePage(first int) (n, stay int, err error) {
 	a := s.c.broker.address
 	keys := []string{unackedKey, indexKey}
 	// Whatever was sent ends with the session.
@@ -94,7 +95,7 @@ func (s *session) restorePage(first int) (n, unreadable int, err error) {
 		}
 		list, message, err := s.way([]byte(value))
 		if err != nil {
-			unreadable++
+			stay++
 			s.c.broker.opts.Logger().Warn("an entry of unacked cannot be read", "broker", a.String(), "tag", tag, "err", err)
 			continue
 		}
@@ -102,14 +103,20 @@ func (s *session) restorePage(first int) (n, unreadable int, err error) {
 		args = append(args, tag, score, "", "RPUSH", message)
 	}
 	if len(args) > 1 {
-		if err := moveScript.Run(context.Background(), s.client, lists, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return n, unreadable, err
+		said, err := moveScript.Run(context.Background(), s.client, lists, args...).Slice()
+		if err != nil {
+			return n, stay, err
+		}
+		for i := 1; i < len(said); i += 2 {
+			if word, _ := said[i].(int64); word == noList {
+				stay++
+			}
 		}
 	}
 	if len(empty) > 0 {
-		return n, unreadable, dropScript.Run(context.Background(), s.client, keys, empty...).Err()
+		return n, stay, dropScript.Run(context.Background(), s.client, keys, empty...).Err()
 	}
-	return n, unreadable, nil
+	return n, stay, nil
 }
 
 // way tells to which list an entry of unacked goes back, and as what.

@@ -3,7 +3,6 @@ package redisbroker
 import (
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"acklab/broker/redisclient"
@@ -52,7 +51,7 @@ func parseURL(raw string) (address, error) {
 func (a *address) parseOptions(options url.Values) error {
 	for name, values := range options {
 		if len(values) != 1 {
-			return fmt.Errorf("broker URL has %s=%s: want it once", name, strings.Join(values, ","))
+			return fmt.Errorf("broker URL has the option %q %d times: want it once", name, len(values))
 		}
 		var err error
 		switch value := values[0]; name {

@@ -55,6 +55,7 @@ func TestABadURLIsOneClearErrorWithoutThePassword(t *testing.T) {
 		"redis://:s3cret@h:1/0?settle=":                 "settle=: want claim or celery",
 		"redis://:s3cret@h:1/0?delay=none":              "delay=none: want worker or broker",
 		"redis://:s3cret@h:1/0?lease=renew&lease=renew": "want it once",
+		"redis://h:1/0?password=s3cret&password=s3cret": "want it once",
 		"redis://:s3cret@h:1/0?%zz":                     "query",
 		"redis://:s3cret%zz@h:1/0":                      "cannot be read",
 		"redis://h:1/0#s3cret":                          "fragment",

@@ -188,7 +188,10 @@ class Ledger:
     Without a path nothing is written.
     """
 
-    PAGE = struct.Struct('=4q')  # last number (negative: and it was closed), size of the file, tasks begun, pauses released
+    PAGE = struct.Struct('=3q')  # last number (negative: and it was closed), size of the file, tasks begun
+    # Behind it, pauses released: apart, because the handler of a signal counts them
+    # without the lock, and a write of the page would put the old number back.
+    RELEASED = struct.Struct('=q')
 
     def __init__(self, path, detail):
         self.page = mmap.mmap(-1, mmap.PAGESIZE)
@@ -228,12 +231,12 @@ class Ledger:
         if self.fd is None:
             if not begun:
                 return 0
-            seq, size, tasks, released = self.PAGE.unpack_from(self.page)
-            self.PAGE.pack_into(self.page, 0, seq, size, tasks + 1, released)
+            seq, size, tasks = self.PAGE.unpack_from(self.page)
+            self.PAGE.pack_into(self.page, 0, seq, size, tasks + 1)
             return 0, tasks + 1
         try:
             fcntl.lockf(self.fd, fcntl.LOCK_EX)
-            seq, size, tasks, released = self.PAGE.unpack_from(self.page)
+            seq, size, tasks = self.PAGE.unpack_from(self.page)
             if seq < 0:
                 self.after_the_end()
                 return (0, tasks) if begun else 0
@@ -245,7 +248,7 @@ class Ledger:
             data = utf8(json.dumps(line, ensure_ascii=False, separators=(',', ':'))) + b'\n'
             if os.write(self.fd, data) != len(data):
                 raise OSError('a line was written in part')
-            self.PAGE.pack_into(self.page, 0, -(seq + 1) if event == 'closed' else seq + 1, size + len(data), tasks + begun, released)
+            self.PAGE.pack_into(self.page, 0, -(seq + 1) if event == 'closed' else seq + 1, size + len(data), tasks + begun)
             if last:
                 kill_all()
             return (seq + 1, tasks + 1) if begun else seq + 1
@@ -282,12 +285,11 @@ class Ledger:
 
     def release(self):
         """Ends the pauses that are, in every process."""
-        seq, size, tasks, released = self.PAGE.unpack_from(self.page)
-        self.page[24:32] = struct.pack('=q', released + 1)
+        self.RELEASED.pack_into(self.page, self.PAGE.size, self.released() + 1)
 
     def released(self):
         """How often pauses were ended."""
-        return self.PAGE.unpack_from(self.page)[3]
+        return self.RELEASED.unpack_from(self.page, self.PAGE.size)[0]
 
     def guard(self, number):
         """Keeps the handler of a signal out of the middle of a line.

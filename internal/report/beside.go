@@ -22,17 +22,22 @@ var besideMeasures = []string{"stuck_in_retry", "polled_started", "polled_retry"
 var meant = []struct {
 	experiment string
 	setting    map[string]string
+	counts     []string // what may differ for that reason
 	why        string
 }{
-	{Flagship, map[string]string{"pool": "solo", "ack": "early"}, "Celery's solo pool acknowledges early only when the body is over"},
-	{Flagship, map[string]string{"pool": "threads", "ack": "early"}, "the loop of a Celery worker acknowledges while a thread already runs the task: which comes first is a race"},
-	{"late-retry-state", nil, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
+	{Flagship, map[string]string{"pool": "solo", "ack": "early"}, ackLater, "Celery's solo pool acknowledges early only when the body is over"},
+	{Flagship, map[string]string{"pool": "threads", "ack": "early"}, ackLater, "the loop of a Celery worker acknowledges while a thread already runs the task: which comes first is a race"},
+	{"late-retry-state", nil, []string{"stuck_in_retry"}, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
 }
+
+// ackLater are the counts that a later acknowledgement changes.
+var ackLater = []string{"lost", "restarted", "repeated"}
 
 // beside is one cell of Celery's and ours.
 type beside struct {
 	experiment    *Experiment
 	ours, celerys *Cell
+	names         []string // of the numbers that differ
 	differ        []string // as in "lost 1, Celery 0"
 	why           string   // it is meant; empty: it is not, or nothing differs
 }
@@ -82,6 +87,9 @@ func newBeside(e *Experiment, ours, celerys *Cell) beside {
 		for k, v := range m.setting {
 			fits = fits && celerys.Setting[k] == v
 		}
+		for _, name := range b.names {
+			fits = fits && slices.Contains(m.counts, name)
+		}
 		if fits && len(b.differ) > 0 {
 			b.why = m.why
 		}
@@ -94,6 +102,7 @@ func newBeside(e *Experiment, ours, celerys *Cell) beside {
 func (b *beside) compare(name, ours, celerys string) {
 	races := strings.Contains(ours, " of ") && strings.Contains(celerys, " of ")
 	if ours != celerys && ours != "-" && celerys != "-" && !races {
+		b.names = append(b.names, name)
 		b.differ = append(b.differ, fmt.Sprintf("%s %s, Celery %s", strings.ReplaceAll(name, "_", " "), ours, celerys))
 	}
 }

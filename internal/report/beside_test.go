@@ -19,17 +19,24 @@ func TestCeleryStandsBesideOursAndADifferenceIsMeantOrNot(t *testing.T) {
 		}
 		return c
 	}
+	failing := cell("celery+rabbitmq", "early", "solo", 0)
+	failing.Setting["then"] = "restart"
+	failing.Trials[0].Counts["failed"] = 1
+	ours := cell("rabbitmq", "early", "", 1)
+	ours.Setting["then"] = "restart"
 	run := report.Run{Experiments: []report.Experiment{{Name: report.Flagship, Cells: []report.Cell{
-		cell("rabbitmq", "early", "", 1), cell("rabbitmq", "late", "", 0),
+		cell("rabbitmq", "early", "", 1), cell("rabbitmq", "late", "", 0), ours,
 		cell("celery+rabbitmq", "early", "prefork", 1), // the same
 		cell("celery+rabbitmq", "early", "solo", 0),    // meant
 		cell("celery+rabbitmq", "late", "prefork", 1),  // not meant
 		cell("celery+redis", "late", "prefork", 0),     // nothing of ours beside it
+		failing, // not meant, whatever else is
 	}}}}
 	text := report.ReferenceText(run)
 	for _, want := range []string{
-		"## Celery beside ours", "Of 3 cells of Celery's", "1 have the same",
+		"## Celery beside ours", "Of 4 cells of Celery's", "1 have the same",
 		"ack=early crash_at=mid pool=solo | lost 1, Celery 0 | meant: Celery's solo pool",
+		"then=restart pool=solo | lost 1, Celery 0; failed 0, Celery 1 of 3 | **not meant**",
 		"ack=late crash_at=mid pool=prefork | lost 0, Celery 1 | **not meant**",
 	} {
 		if !strings.Contains(strings.ReplaceAll(text, "crash\\_at", "crash_at"), want) {

@@ -32,14 +32,18 @@ local function tag(message)
   return ARGV[1] .. made
 end
 
-local reply = {score}
+local reply, some = {score}, false
 for queue = 1, (#ARGV - 1) / 2 do
   local room, ending = tonumber(ARGV[2 * queue]), ARGV[2 * queue + 1]
   local taken = {}
   for step = 1, 4 do
     local list = KEYS[4 * queue - 2 + step]
-    local messages = room > 0 and redis.call('LRANGE', list, -room, -1) or {}
-    if #messages > 0 then
+    local messages = room > 0 and redis.pcall('LRANGE', list, -room, -1) or {}
+    if messages.err then -- a key of another kind: what was taken before it is not to be lost sight of
+      if not some then
+        return messages
+      end
+    elseif #messages > 0 then
       -- The first write is one that a full Redis allows; after it, it allows
       -- the others too.
       redis.call('LTRIM', list, 0, -1 - #messages)
@@ -63,7 +67,7 @@ for queue = 1, (#ARGV - 1) / 2 do
         redis.call('RPUSH', list, unpack(messages))
         return failed
       end
-      room = room - #messages
+      room, some = room - #messages, true
     end
   end
   reply[#reply + 1] = taken
