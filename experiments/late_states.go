@@ -54,13 +54,23 @@ func lateStateCell(sys System, ends string) Cell {
 		c.Predicted["finished"], c.Predicted["failed"] = [2]int{0, 0}, [2]int{lateLoad, lateLoad}
 	}
 	c.Steps = []Step{
-		Declare(), StartWorker(cleanWorker, hands), AwaitConsuming(cleanWorker), Publish(job), AwaitEnded(cleanWorker, lateLoad), AwaitCountOfFinalStates(cleanWorker, lateLoad), CountStuck(),
+		Declare(), StartWorker(cleanWorker, hands), AwaitConsuming(cleanWorker), Publish(job), AwaitEnded(cleanWorker, lateLoad), AwaitStates(cleanWorker, 2*lateLoad), CountStuck(),
 	}
 	if sys.Celery {
 		c.wide("stuck_in_retry", 0, lateLoad/4, "whether the next try ends before RETRY is stored, and after the state was read, is a race; its frequency is the result")
 		c.Because = "a Celery worker publishes the retry, reads the state, and writes RETRY unless it has read SUCCESS: what the next try stores in between is overwritten"
 	}
 	return c
+}
+
+// AwaitStates waits until a worker's ledger has n words of the store on states,
+// the finished ones and the others.
+func AwaitStates(name string, n int) Step {
+	return Step{fmt.Sprintf("wait until %s has stored %d states", name, n), func(ctx context.Context, t *Trial) error {
+		return t.await(ctx, name, fmt.Sprintf("has stored %d states", n), func(f *tail) bool {
+			return f.counts[ledger.ResultStored]+f.counts[ledger.ResultKept]+f.counts[ledger.ResultLost] >= n
+		})
+	}}
 }
 
 // CountStuck measures how many of the tasks read RETRY.

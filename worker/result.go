@@ -86,6 +86,7 @@ func (w *Worker) store(ctx context.Context, r result.Result) (err error) {
 // began keeps STARTED, which Celery does only with task_track_started.
 func (w *Worker) began(ctx context.Context, d *broker.Delivery) {
 	if w.cfg.TrackStarted {
+		ctx = context.WithoutCancel(ctx) // of the handler: its end says nothing of the store
 		w.keep(ctx, d, result.Result{State: task.Started})
 	}
 }

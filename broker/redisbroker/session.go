@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -50,7 +51,9 @@ func (s *session) close() {
 // run runs sessions, one after the other, until the consumer ends.
 func (c *Consumer) run(s *session) {
 	log := c.broker.opts.Logger()
+	pause := redisclient.RetryMin
 	for s != nil {
+		began := time.Now()
 		s.number = int(c.session.Add(1))
 		if s.number > 1 {
 			c.broker.about.Forget()
@@ -62,6 +65,14 @@ func (c *Consumer) run(s *session) {
 		}
 		c.broker.opts.Tell(broker.Event{Kind: broker.Lost, Session: s.number, Err: err})
 		log.Warn("connection to redis lost", "broker", c.broker.address.String(), "session", s.number, "err", err)
+		// A server that takes connections and ends them at once is no reason to spin.
+		if time.Since(began) > redisclient.RetryMax {
+			pause = redisclient.RetryMin
+		} else if !redisclient.Rest(c.life, pause) {
+			return
+		} else {
+			pause = min(2*pause, redisclient.RetryMax)
+		}
 		s = c.reconnect()
 	}
 }
