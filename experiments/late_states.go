@@ -57,7 +57,7 @@ func lateStateCell(sys System, ends string) Cell {
 		Declare(), StartWorker(cleanWorker, hands), AwaitConsuming(cleanWorker), Publish(job), AwaitEnded(cleanWorker, lateLoad), AwaitStates(cleanWorker, 2*lateLoad), CountStuck(),
 	}
 	if sys.Celery {
-		c.wide("stuck_in_retry", 0, lateLoad/4, "whether the next try ends before RETRY is stored, and after the state was read, is a race; its frequency is the result")
+		c.wide("stuck_in_retry", 0, lateLoad/2, "whether the next try ends before RETRY is stored, and after the state was read, is a race; its frequency is the result")
 		c.Because = "a Celery worker publishes the retry, reads the state, and writes RETRY unless it has read SUCCESS: what the next try stores in between is overwritten"
 	}
 	return c

@@ -106,8 +106,10 @@ func TestAPendingConfirmIsUnsureWhenTheConnectionIsLost(t *testing.T) {
 			t.Errorf("publish over a lost connection: %v", err)
 		}
 	}
-	if unsure < window-1 || unsure > window || unsure+refused != 300 {
-		t.Errorf("%d unsure and %d refused; want %d and the rest", unsure, refused, window)
+	// On a busy machine the writer gets hold of the freed places before it learns
+	// that the link is gone; what it writes then may have left, for all it knows.
+	if unsure < window-1 || unsure+refused != 300 {
+		t.Errorf("%d unsure and %d refused; want at least %d and the rest", unsure, refused, window-1)
 	}
 }
 
