@@ -22,15 +22,24 @@ type flusher struct {
 	turn chan struct{}
 
 	mu            sync.Mutex
+	outlive       bool // deliveries end with their lease, and not with their session
 	session       int
 	ended         int // sessions up to this one are over
 	handed, known int64
 }
 
+// leased says that deliveries outlive their session: what was handed over in one
+// that has ended is still for the driver to bring to the broker.
+func (f *flusher) leased() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.outlive = true
+}
+
 func (f *flusher) handedOver(session int, line int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if session > f.ended {
+	if session > f.ended || f.outlive {
 		f.session, f.handed = session, max(f.handed, line)
 	}
 }
@@ -60,12 +69,12 @@ func (f *flusher) giveUp() (upto int64) {
 	return f.known
 }
 
-// over is giveUp for a session that has ended.
+// over is giveUp for a session that has ended, with its deliveries.
 func (f *flusher) over(session int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = max(f.ended, session)
-	if f.session <= f.ended {
+	if f.session <= f.ended && !f.outlive {
 		f.known = f.handed
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"acklab/broker"
 	"acklab/internal/ledger"
+	"acklab/worker"
 )
 
 // flushes is a consumer whose Flush is the test's.
@@ -108,6 +109,74 @@ func TestWhatWasOnItsWayWhenTheSessionEndedIsNeverAcked(t *testing.T) {
 		b.sleep(time.Second)
 		if l := b.one(ledger.Acked); l.Session != 2 {
 			t.Errorf("acked: %+v", l)
+		}
+	})
+}
+
+// leasing is a broker whose deliveries end with their lease: what is handed over
+// in a session that has ended is brought to the server by the next one.
+type leasing struct{ broker.Broker }
+
+func (l leasing) Traits() broker.Traits {
+	t := l.Broker.Traits()
+	t.Returns = broker.OnLease
+	return t
+}
+
+type outliving struct{ broker.Consumer }
+
+func (c outliving) Receive(ctx context.Context) (*broker.Delivery, error) {
+	d, err := c.Consumer.Receive(ctx)
+	if err == nil {
+		d.Settler = accepting{}
+	}
+	return d, err
+}
+
+type accepting struct{}
+
+func (accepting) Ack(context.Context, *broker.Delivery) error            { return nil }
+func (accepting) Requeue(context.Context, *broker.Delivery) error        { return nil }
+func (accepting) Reject(context.Context, *broker.Delivery, string) error { return nil }
+
+func (b *bench) leasing() {
+	b.meddled(func(c broker.Consumer) broker.Consumer { return outliving{c} })
+	open := b.cfg.Open
+	b.cfg.Open = func(ctx context.Context, o broker.Options) (broker.Broker, error) {
+		inner, err := open(ctx, o)
+		return leasing{inner}, err
+	}
+}
+
+func TestWhereDeliveriesOutliveTheirSessionAReconnectionLeavesNoAckInDoubt(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.leasing()
+		b.publish("noop")
+		b.start()
+		sent := b.one(ledger.AckSent)
+		b.server.CloseConnections() // before the first flush
+		b.one(ledger.Lost)
+		b.sleep(time.Second)
+		if l := b.lines(ledger.Acked); len(l) == 0 || l[0].Upto < sent.Seq {
+			t.Errorf("acked: %+v; want it up to line %d", l, sent.Seq)
+		}
+	})
+}
+
+func TestAnAckOfAnEarlierSessionIsAckedWhereDeliveriesOutliveTheirSession(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.leasing()
+		b.cfg.Ack = worker.Late
+		b.publish("sleep", 5)
+		b.start()
+		b.server.CloseConnections()
+		b.sleep(6 * time.Second)
+		sent := b.lines(ledger.AckSent)
+		if len(sent) == 0 || sent[0].Session != 1 {
+			t.Fatalf("ack-sent: %+v; want one of session 1", sent)
+		}
+		if l := b.lines(ledger.Acked); len(l) == 0 || l[0].Upto < sent[0].Seq {
+			t.Errorf("acked: %+v; want it up to line %d", l, sent[0].Seq)
 		}
 	})
 }

@@ -104,7 +104,11 @@ func (w *Worker) subscribe(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	w.holds = w.broker.Traits().Delay == broker.ByWorker
+	traits := w.broker.Traits()
+	w.holds = traits.Delay == broker.ByWorker
+	if traits.Returns == broker.OnLease {
+		w.flusher.leased()
+	}
 	w.write(ledger.Line{Event: ledger.Consuming})
 	w.log.Info("ready", "queues", queues, "concurrency", w.cfg.Concurrency, "ack", w.ackMode)
 	return nil

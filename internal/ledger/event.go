@@ -29,8 +29,8 @@ const (
 	GivenBack    Event = "given-back"    // received, then given back politely before a slot took it
 	AckSending   Event = "ack-sending"   // before the acknowledgement
 	AckSent      Event = "ack-sent"      // handed to the client library; not yet a fact
-	Acked        Event = "acked"         // the broker has processed every acknowledgement of this session up to line Upto of this file
-	AckUnsure    Event = "ack-unsure"    // a settlement may or may not have taken effect: Reason. Without a task: so with all of this session up to line Upto
+	Acked        Event = "acked"         // the broker has processed every acknowledgement of this session, where deliveries outlive it of any, up to line Upto of this file
+	AckUnsure    Event = "ack-unsure"    // a settlement may or may not have taken effect: Reason. Without a task: so with all that acked would be about, up to line Upto
 	StaleAck     Event = "stale"         // a settlement was refused as too late; nothing changed
 	Started      Event = "started"       // the handler begins
 	Finished     Event = "finished"      // the handler returned without an error: its last act
