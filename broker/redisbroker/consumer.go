@@ -240,12 +240,13 @@ func (c *Consumer) giveBack(h *hold, waiting bool) {
 	}
 }
 
-// cutAfter is how long Close waits for a Redis that does not answer.
+// cutAfter is how long Close waits for the next answer to a settlement.
 const cutAfter = 5 * time.Second
 
 // Close is Stop, gives back every unsettled delivery, and ends the connections.
-// When Redis does not answer within five seconds, or ctx ends, it cuts them and
-// wraps ErrUnsure: what was not given back returns with its lease.
+// It takes as long as Redis needs for that. When Redis has answered nothing for
+// five seconds, or ctx ends, it cuts them and wraps ErrUnsure: what was not given
+// back returns with its lease.
 func (c *Consumer) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		go func() {
@@ -258,8 +259,8 @@ func (c *Consumer) Close(ctx context.Context) error {
 }
 
 func (c *Consumer) close(ctx context.Context) error {
-	patience, cancel := context.WithTimeoutCause(ctx, cutAfter, errors.New("redis does not answer"))
-	defer cancel()
+	patience, cancel := c.whileItAnswers(ctx)
+	defer cancel(nil)
 	defer context.AfterFunc(patience, func() { c.cut(context.Cause(patience)) })()
 
 	err := c.Stop(patience)
@@ -284,6 +285,18 @@ func (c *Consumer) close(ctx context.Context) error {
 		return fmt.Errorf("close: %w", err)
 	}
 	return nil
+}
+
+// whileItAnswers is ctx, which also ends when no settlement is answered for
+// cutAfter.
+func (c *Consumer) whileItAnswers(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	last := time.AfterFunc(cutAfter, func() { cancel(errors.New("redis does not answer")) })
+	context.AfterFunc(ctx, func() { last.Stop() })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.desk.answered = func() { last.Reset(cutAfter) }
+	return ctx, cancel
 }
 
 // end refuses further settlements, and lets go who waits for one.

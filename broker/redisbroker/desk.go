@@ -12,10 +12,11 @@ import (
 // desk is where settlements wait until Redis has processed them, in the order
 // in which they were handed over. The consumer's lock guards it.
 type desk struct {
-	pending []*hold // handed over, not known to be processed
-	handed  uint64  // number of the last one
-	moved   chan struct{}
-	ended   bool // nothing is sent any more
+	pending  []*hold // handed over, not known to be processed
+	handed   uint64  // number of the last one
+	moved    chan struct{}
+	answered func() // called when some are processed; nil: nobody asks
+	ended    bool   // nothing is sent any more
 
 	failed   []failure
 	failures uint64 // number of the last one
@@ -82,6 +83,9 @@ func (c *Consumer) advance() {
 		if !h.known {
 			left = append(left, h)
 		}
+	}
+	if len(left) < len(k.pending) && k.answered != nil {
+		k.answered()
 	}
 	clear(k.pending[len(left):])
 	k.pending = left
