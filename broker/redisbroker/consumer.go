@@ -27,7 +27,7 @@ type Consumer struct {
 
 	session atomic.Int64
 	clock   clock
-	doubt   time.Time // of the last renewal, when its answer was lost; only the exchange uses it
+	doubt   renewal // the last one, when its answer was lost; only the exchange uses it
 
 	life     context.Context // ends when the connections are to be cut
 	cut      context.CancelCauseFunc

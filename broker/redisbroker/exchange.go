@@ -33,7 +33,7 @@ var errTwice = errors.New("it was sent twice, because the first answer was lost,
 type turn struct {
 	acks, moves []*hold
 	renew       []*hold
-	renewed     time.Time // their new score
+	renewed     renewal
 	rooms       []room
 
 	ack, move, renewal, pop *redis.Cmd
@@ -196,7 +196,7 @@ func (t *trade) send(n *turn) error {
 	}
 	n.asked = time.Now()
 	if len(n.renew) > 0 {
-		args := append(make([]any, 0, 1+3*len(n.renew)), t.c.clock.score(n.renewed))
+		args := append(make([]any, 0, 1+3*len(n.renew)), n.renewed.score)
 		for _, h := range n.renew {
 			args = append(args, h.tag, h.score, h.other)
 		}

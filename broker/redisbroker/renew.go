@@ -44,14 +44,22 @@ func (k *clock) score(at time.Time) string {
 	return fmt.Sprintf("%d.%06d", us/1e6, us%1e6)
 }
 
-// renewals are the claims to be renewed and the moment from which they count
-// anew. Where the answer to the last renewal was lost, that one is repeated
-// first, so that there are never more than two scores a claim can have. The
-// lock is held.
-func (c *Consumer) renewals(now time.Time) ([]*hold, time.Time) {
-	all := c.holds.all()
-	if c.doubt.IsZero() {
-		return all, now
+// renewal is what a claim is renewed to: a moment of ours, and the score for it,
+// by what the clock said when it was first sent.
+type renewal struct {
+	at    time.Time
+	score string
+}
+
+// renewals are the claims to be renewed and what to. Where the answer to the
+// last renewal was lost, that one is repeated first, word for word: a claim can
+// then have two scores and never more. Its score is not reckoned anew, for the
+// clock may have been read again meanwhile: the claim could then have a third
+// one, and would be taken for somebody else's. The lock is held.
+func (c *Consumer) renewals(now time.Time) ([]*hold, renewal) {
+	all, anew := c.holds.all(), renewal{now, c.clock.score(now)}
+	if c.doubt.at.IsZero() {
+		return all, anew
 	}
 	var doubtful []*hold
 	for _, h := range all {
@@ -60,8 +68,8 @@ func (c *Consumer) renewals(now time.Time) ([]*hold, time.Time) {
 		}
 	}
 	if len(doubtful) == 0 {
-		c.doubt = time.Time{}
-		return all, now
+		c.doubt = renewal{}
+		return all, anew
 	}
 	return doubtful, c.doubt
 }
@@ -72,7 +80,6 @@ func (t *trade) renewedBy(n *turn) {
 		return
 	}
 	c := t.c
-	score := c.clock.score(n.renewed)
 	answer, err := n.renewal.Slice()
 	if err != nil {
 		t.renew = time.Now() // after the pause that follows an error
@@ -82,22 +89,22 @@ func (t *trade) renewedBy(n *turn) {
 		}
 		c.doubt = n.renewed
 		for _, h := range n.renew {
-			h.other = score // it may have been processed
+			h.other = n.renewed.score // it may have been processed
 		}
 		return
 	}
-	if !c.doubt.IsZero() {
-		c.doubt, t.renew = time.Time{}, time.Now()
+	if !c.doubt.at.IsZero() {
+		c.doubt, t.renew = renewal{}, time.Now()
 	}
 	gone := map[int]bool{}
 	for _, one := range answer {
 		at, _ := one.(int64)
 		gone[int(at)] = true
 	}
-	lease := n.renewed.Add(c.broker.address.visibility).UnixNano()
+	lease := n.renewed.at.Add(c.broker.address.visibility).UnixNano()
 	for i, h := range n.renew {
 		if !gone[i] {
-			h.score, h.other = score, ""
+			h.score, h.other = n.renewed.score, ""
 			h.lease.Store(lease)
 			continue
 		}
