@@ -86,7 +86,7 @@ func Open(_ context.Context, rawURL string, opts result.Options) (*Store, error)
 		die()
 		return nil, fmt.Errorf("result URL %s: %w", a.shown, err)
 	}
-	s := &Store{address: a, opts: opts, pool: pool, life: life, die: die, ended: make(chan struct{})}
+	s := &Store{address: a, opts: opts, pool: pool, table: newTable(), life: life, die: die, ended: make(chan struct{})}
 	s.tidied.Store(time.Now().UnixNano())
 	s.states = result.Gather[state, struct{}]{
 		Do: s.putAll, Width: width, Most: most, Load: fullAt, Weigh: state.load, Apart: state.key, Patience: patience, Life: life,

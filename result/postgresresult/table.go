@@ -3,7 +3,7 @@ package postgresresult
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 )
 
 // tableText makes the table. meta is Celery's JSON, as Redis would hold it; the
@@ -28,16 +28,26 @@ const tableLock = 0x61636b6c6162 // "acklab"
 
 // table knows whether the table has been seen.
 type table struct {
-	mu   sync.Mutex
-	seen bool
+	seen atomic.Bool
+	turn chan struct{} // taken by who looks or makes it
 }
 
+func newTable() table { return table{turn: make(chan struct{}, 1)} }
+
 // ensure makes the table unless it is there: a role that may not make tables can
-// use one that somebody else has made.
+// use one that somebody else has made. Of many that ask at once one looks, and the
+// others wait for it no longer than their contexts allow.
 func (s *Store) ensure(ctx context.Context) error {
-	s.table.mu.Lock()
-	defer s.table.mu.Unlock()
-	if s.table.seen {
+	if s.table.seen.Load() {
+		return nil
+	}
+	select {
+	case s.table.turn <- struct{}{}:
+		defer func() { <-s.table.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if s.table.seen.Load() {
 		return nil
 	}
 	var there bool
@@ -45,28 +55,28 @@ func (s *Store) ensure(ctx context.Context) error {
 		return err
 	}
 	if !there {
-		tx, err := s.pool.Begin(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback(ctx) }() // after a commit it does nothing
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(tableLock)); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, tableText); err != nil {
-			return fmt.Errorf("make the table acklab_results: %w", err)
-		}
-		if err := tx.Commit(ctx); err != nil {
+		if err := s.makeTable(ctx); err != nil {
 			return err
 		}
 	}
-	s.table.seen = true
+	s.table.seen.Store(true)
 	return nil
 }
 
-// unseen has the next call look for the table again.
-func (s *Store) unseen() {
-	s.table.mu.Lock()
-	defer s.table.mu.Unlock()
-	s.table.seen = false
+func (s *Store) makeTable(ctx context.Context) error {
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // after a commit it does nothing
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(tableLock)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, tableText); err != nil {
+		return fmt.Errorf("make the table acklab_results: %w", err)
+	}
+	return tx.Commit(ctx)
 }
+
+// unseen has the next call look for the table again.
+func (s *Store) unseen() { s.table.seen.Store(false) }
