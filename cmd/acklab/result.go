@@ -86,15 +86,25 @@ func showResult(parent context.Context, flags *resultFlags, wait *waitFlags, id 
 }
 
 // fetch is the result, waited for or not. One that has not come in time is the
-// state that it is in.
+// state that it is in. When ctx ends it closes the store, whose calls then end at
+// once, also where it does not answer.
 func (f *waitFlags) fetch(ctx context.Context, store result.Store, id string) (result.Result, error) {
+	defer context.AfterFunc(ctx, func() { store.Close(context.WithoutCancel(ctx)) })()
+	r, err := f.ask(ctx, store, id)
+	if err != nil && ctx.Err() != nil {
+		return r, ctx.Err()
+	}
+	return r, err
+}
+
+func (f *waitFlags) ask(ctx context.Context, store result.Store, id string) (result.Result, error) {
 	within, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	if !f.wait {
 		return store.Get(within, id)
 	}
 	r, err := store.Wait(within, id)
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 		return r, err
 	}
 	again, cancel := context.WithTimeout(ctx, sendWithin)

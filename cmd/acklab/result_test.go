@@ -1,9 +1,11 @@
 package main
 
 import (
+	"net"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -51,6 +53,35 @@ func TestSendWaitsForTheResultAndResultShowsItLater(t *testing.T) {
 			t.Errorf("a task that nobody runs printed %q and said %q", &late.stdout, &late.stderr)
 		}
 	})
+}
+
+func TestCtrlCEndsWhatAsksAStoreThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for _, more := range []string{"--json", "--wait"} {
+		t.Run(more, func(t *testing.T) {
+			t.Parallel()
+			mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer mute.Close()
+			r := newBox(t).start("result", uuid.NewString(), "--result", "redis://"+mute.Addr().String()+"/0", "--timeout", "50s", more)
+			conn, err := mute.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Read(make([]byte, 1)); err != nil { // it has asked
+				t.Fatal(err)
+			}
+			began := time.Now()
+			r.signal(syscall.SIGINT)
+			r.ended(exitInterrupted)
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("it ended after %v", took)
+			}
+		})
+	}
 }
 
 func TestAnUnknownTaskReadsPending(t *testing.T) {

@@ -71,6 +71,13 @@ func call[A any](ctx context.Context, s *Store, do func(context.Context) (A, err
 	if _, bounded := ctx.Deadline(); bounded || ctx.Done() == nil {
 		return do(ctx)
 	}
+	return endable(ctx, do)
+}
+
+// endable makes a call on another goroutine, so that it ends with ctx also where
+// that is cancelled before its deadline. A worker's stores do without: it takes a
+// tenth of their throughput.
+func endable[A any](ctx context.Context, do func(context.Context) (A, error)) (A, error) {
 	type answer struct {
 		value A
 		err   error
@@ -84,6 +91,7 @@ func call[A any](ctx context.Context, s *Store, do func(context.Context) (A, err
 	case a := <-back:
 		return a.value, a.err
 	case <-ctx.Done():
+		var none A
 		return none, result.Unavailable(context.Cause(ctx))
 	}
 }

@@ -31,7 +31,7 @@ const infoLimit = 2 * time.Second
 
 // Store is a client of one Redis. It is safe for concurrent use. A call ends with
 // its context's deadline, or, without one, when the context is cancelled; of both
-// the deadline counts.
+// the deadline counts, but for Wait, which ends with either.
 type Store struct {
 	address address
 	opts    result.Options
@@ -102,7 +102,9 @@ func (s *Store) Get(ctx context.Context, id string) (result.Result, error) {
 
 // Wait implements result.Store.
 func (s *Store) Wait(ctx context.Context, id string) (result.Result, error) {
-	return s.waiters.Await(ctx, id, func(ctx context.Context) (result.Result, error) { return s.Get(ctx, id) })
+	return s.waiters.Await(ctx, id, func(ctx context.Context) (result.Result, error) {
+		return endable(ctx, func(ctx context.Context) (result.Result, error) { return s.Get(ctx, id) })
+	})
 }
 
 // Forget implements result.Store, with DEL as Celery does.
