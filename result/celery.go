@@ -65,6 +65,13 @@ func Marshal(r Result) ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	return Encode(r)
+}
+
+// Encode is Marshal for results that were read, to be shown: also what no store
+// here takes, such as a state that a Celery task has made up. The error wraps
+// ErrInvalid: a value that is no JSON.
+func Encode(r Result) ([]byte, error) {
 	m := meta{
 		Status: r.State, Result: r.Value, Children: []child{},
 		GroupID: r.GroupID, ParentID: r.ParentID, Name: r.Name, Worker: r.Worker, Retries: r.Retries, Queue: r.Queue, TaskID: r.TaskID,
@@ -72,7 +79,7 @@ func Marshal(r Result) ([]byte, error) {
 	for _, id := range r.Children {
 		m.Children = append(m.Children, child(id))
 	}
-	if r.State.Finished() {
+	if r.State.Finished() && !r.Done.IsZero() {
 		done := formatDate(r.Done)
 		m.DateDone = &done
 	}

@@ -116,7 +116,7 @@ func (f *waitFlags) ask(ctx context.Context, store result.Store, id string) (res
 func tell(w io.Writer, r result.Result, waited, asJSON bool) error {
 	switch {
 	case asJSON:
-		text, err := result.Marshal(r)
+		text, err := result.Encode(r)
 		if err != nil {
 			return err
 		}

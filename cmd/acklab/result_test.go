@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"acklab/internal/ledger"
+	"acklab/internal/server"
 )
 
 func TestSendWaitsForTheResultAndResultShowsItLater(t *testing.T) {
@@ -53,6 +54,37 @@ func TestSendWaitsForTheResultAndResultShowsItLater(t *testing.T) {
 			t.Errorf("a task that nobody runs printed %q and said %q", &late.stdout, &late.stderr)
 		}
 	})
+}
+
+// What Celery's tasks say of themselves (update_state), and what an older Celery
+// or another program has stored, no store of ours would take.
+func TestResultShowsWhatCeleryAloneWouldStore(t *testing.T) {
+	t.Parallel()
+	r := ownRedis(t, server.RedisOptions{})
+	for id, c := range map[string]struct {
+		stored, line, json string
+		status             int
+	}{
+		"t1": {
+			`{"status": "PROGRESS", "result": {"done": 3}, "traceback": null, "children": [], "date_done": null, "task_id": "t1"}`, "PROGRESS",
+			`{"status":"PROGRESS","result":{"done":3},"traceback":null,"children":[],"date_done":null,"task_id":"t1"}`, 0,
+		},
+		"t2": {
+			`{"status": "FAILURE", "result": "boom", "traceback": null, "children": []}`, "FAILURE boom",
+			`{"status":"FAILURE","result":{"exc_type":"","exc_message":["boom"],"exc_module":null},"traceback":null,"children":[],"date_done":null,"task_id":"t2"}`, exitFailed,
+		},
+	} {
+		command(t, r, "SET", "celery-task-meta-"+id, c.stored)
+		b := newBox(t)
+		b.env = []string{"ACKLAB_RESULT_URL=redis://" + r.Addr() + "/0"}
+		for want, more := range map[string][]string{c.line: nil, c.json: {"--json"}} {
+			p := b.run(append([]string{"result", id}, more...)...)
+			p.ended(c.status)
+			if p.stdout.String() != want+"\n" {
+				t.Errorf("result %v printed\n%s; want\n%s", more, &p.stdout, want)
+			}
+		}
+	}
 }
 
 func TestCtrlCEndsWhatAsksAStoreThatDoesNotAnswer(t *testing.T) {
