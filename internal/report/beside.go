@@ -77,7 +77,9 @@ func sameButPool(ours, celerys map[string]string) bool {
 func newBeside(e *Experiment, ours, celerys *Cell) beside {
 	b := beside{experiment: e, ours: ours, celerys: celerys}
 	for _, name := range besideCounts {
-		b.compare(name, ours.tally(name).String(), celerys.tally(name).String())
+		if o, c := ours.tally(name), celerys.tally(name); !chance(o, c) {
+			b.compare(name, o.String(), c.String())
+		}
 	}
 	for _, name := range besideMeasures {
 		b.compare(name, valueRange(ours.measures(name)), valueRange(celerys.measures(name)))
@@ -97,11 +99,15 @@ func newBeside(e *Experiment, ours, celerys *Cell) beside {
 	return b
 }
 
-// compare notes a number that differs. A race that was lost in some trials is
-// not another number than one that was lost in others.
+// chance tells whether two tallies are races whose rates are no further apart
+// than chance allows.
+func chance(o, c tally) bool {
+	return o.race() && c.race() && !rateDiffers(o.trials(), len(o.values), c.trials(), len(c.values))
+}
+
+// compare notes a number that differs.
 func (b *beside) compare(name, ours, celerys string) {
-	races := strings.Contains(ours, " of ") && strings.Contains(celerys, " of ")
-	if ours != celerys && ours != "-" && celerys != "-" && !races {
+	if ours != celerys && ours != "-" && celerys != "-" {
 		b.names = append(b.names, name)
 		b.differ = append(b.differ, fmt.Sprintf("%s %s, Celery %s", strings.ReplaceAll(name, "_", " "), ours, celerys))
 	}

@@ -47,3 +47,32 @@ func TestCeleryStandsBesideOursAndADifferenceIsMeantOrNot(t *testing.T) {
 		t.Error("a run without Celery has the section")
 	}
 }
+
+func TestRacesBesideEachOtherDifferOnlyByMoreThanChance(t *testing.T) {
+	t.Parallel()
+	cell := func(system string, lost int) report.Cell {
+		c := report.Cell{System: system, Setting: map[string]string{"ack": "late"}, Outcome: report.AsPredicted}
+		for i := range 50 {
+			n := 0
+			if i < lost {
+				n = 1
+			}
+			c.Trials = append(c.Trials, report.Trial{Counts: map[string]int{"lost": n}})
+		}
+		return c
+	}
+	for _, c := range []struct {
+		ours, celerys int
+		want          string
+	}{
+		{0, 50, "lost 0 of 50, Celery 50 of 50"}, {50, 0, "lost 50 of 50, Celery 0 of 50"}, {5, 45, "lost 5 of 50, Celery 45 of 50"},
+		{0, 1, ""}, {20, 24, ""}, {50, 49, ""}, {50, 50, ""},
+	} {
+		run := report.Run{Experiments: []report.Experiment{{Name: report.Flagship, Cells: []report.Cell{cell("redis", c.ours), cell("celery+redis", c.celerys)}}}}
+		_, text, _ := strings.Cut(report.ReferenceText(run), "## Celery beside ours")
+		text, _, _ = strings.Cut(text, "\n## ")
+		if same := strings.Contains(text, "1 have the same"); same != (c.want == "") || !strings.Contains(text, c.want) {
+			t.Errorf("%d of 50 beside %d of 50: want %q; the section says\n%s", c.ours, c.celerys, c.want, text)
+		}
+	}
+}
