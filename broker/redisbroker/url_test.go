@@ -60,6 +60,8 @@ func TestABadURLIsOneClearErrorWithoutThePassword(t *testing.T) {
 		"redis://:s3cret%zz@h:1/0":                      "cannot be read",
 		"redis://h:1/0#s3cret":                          "fragment",
 		"redis://bob@h:1/0":                             "password",
+		"redis://bob:12/s3cret@h/0":                     "no number from 0",
+		"redis://bob:12?s3cret@h/0":                     "@",
 	} {
 		_, err := parseURL(raw)
 		switch {

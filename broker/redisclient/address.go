@@ -2,6 +2,7 @@ package redisclient
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -60,7 +61,10 @@ func (f Form) Parse(raw string) (Address, url.Values, error) {
 		return none("has a user without a password")
 	}
 	if a.DB, err = parseDB(u.Path); err != nil {
-		return Address{}, nil, err
+		return none("%w", err)
+	}
+	if strings.Contains(u.RawQuery, "@") {
+		return none("has an @ behind its ? (write ? in a password as %%3F)")
 	}
 	options, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -69,6 +73,8 @@ func (f Form) Parse(raw string) (Address, url.Values, error) {
 	return a, options, nil
 }
 
+// parseDB reads the number of a database. What is none is not repeated: where a
+// password holds a /, the rest of it stands here.
 func parseDB(path string) (int, error) {
 	name := strings.Trim(path, "/")
 	if name == "" {
@@ -76,7 +82,7 @@ func parseDB(path string) (int, error) {
 	}
 	db, err := strconv.Atoi(name)
 	if err != nil || db < 0 {
-		return 0, fmt.Errorf("broker URL has database %q: want a number from 0", name)
+		return 0, errors.New("has a database that is no number from 0 (write / in a password as %2F)")
 	}
 	return db, nil
 }

@@ -165,7 +165,7 @@ func TestABrokerURLThatOpensNothingIsSaidWithoutItsPassword(t *testing.T) {
 		{"worker -b kafka://u:s3cret@host/", `scheme "kafka" is unknown: use one of memory://`},
 		{"send noop -b kafka://u:s3cret@host/", `scheme "kafka" is unknown`},
 		{"worker -b u:s3cret@host:5672", "has no scheme"},
-		{"worker -b redis://:s3cret@host:6379/zero", `database "zero"`},
+		{"worker -b redis://:s3cret@host:6379/zero", "no number from 0"},
 		{"worker -b redis://:s3cret@", "no host"},
 		{"send noop -b redis://u:s3cret/x@host/0", "percent-encoded"},
 		{"worker -b redis://:s3cret@host/0?visibility=10ms", "visibility=10ms: want a duration from 1s"},

@@ -112,7 +112,8 @@ func (t *Target) readRedis(u *url.URL) error {
 	}
 	db, err := strconv.Atoi(name)
 	if err != nil || db < 0 {
-		return fmt.Errorf("broker URL %s://%s has database %q: want a number from 0", t.scheme, t.addr(), name)
+		// What it has instead may be the rest of a password with a / in it.
+		return fmt.Errorf("broker URL %s://%s has a database that is no number from 0", t.scheme, t.addr())
 	}
 	t.db = db
 	return nil

@@ -29,8 +29,8 @@ func TestAWrongURLIsOneClearErrorWithoutThePassword(t *testing.T) {
 		"redis://":                            "names no host",
 		"redis://u:s3cret@h:x":                "cannot be read",
 		"redis://u:s3cret@h:70000":            "use 1 to 65535",
-		"redis://h/abc":                       `database "abc"`,
-		"redis://h/-1":                        `database "-1"`,
+		"redis://h/abc":                       "no number from 0",
+		"redis://h/-1":                        "no number from 0",
 		"redis://s3cret@h":                    "user without a password",
 		"redis://:s3cret%zz@h":                "cannot be read",
 		"redis://:s3cret#x@h":                 "", // whatever it says, see below

@@ -26,6 +26,8 @@ func TestAURLIsReadOrRefusedWithoutItsPassword(t *testing.T) {
 		"postgres://u:s3cret@h/db?sslmode=never": "option",
 		"postgres://u:s3%zzcret@h/db":            "cannot be read",
 		"postgres://u@h/db#x":                    "fragment",
+		"postgres://u:12/s3cret@host/db":         "@",
+		"postgres://u:12?s3cret@host/db":         "@",
 		"mysql://u:s3cret@h/db":                  `scheme "mysql"`,
 	})
 	for _, raw := range []string{"postgres://u:s3cret@h/db", "postgresql://h:5433/db?sslmode=disable&expires=0&pool_max_conns=9", "postgres://u@[::1]/db?connect_timeout=1"} {

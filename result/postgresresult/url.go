@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -34,6 +35,8 @@ func parseURL(raw string, opts result.Options) (address, error) {
 		return address{}, errors.New("result URL names no host: " + usage)
 	case u.Fragment != "":
 		return address{}, errors.New("result URL has a fragment (write # in a password as %23): " + usage)
+	case strings.Contains(u.Path+u.RawQuery, "@"):
+		return address{}, errors.New("result URL has an @ behind its host (write / and ? in a password as %2F and %3F): " + usage)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

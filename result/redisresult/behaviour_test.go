@@ -18,8 +18,10 @@ func TestAURLIsReadOrRefusedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	refused(t, map[string]string{
 		"redis://:s3cret@/0":              "names no host",
-		"redis://h/zero":                  `database "zero"`,
-		"redis://h/-1":                    "want a number from 0",
+		"redis://h/zero":                  "no number from 0",
+		"redis://h/-1":                    "no number from 0",
+		"redis://h:12/s3cret@host/0":      "no number from 0",
+		"redis://h:12?s3cret@host/0":      "@",
 		"redis://bob@h/0":                 "user without a password",
 		"redis://h/0?ttl=1h":              `unknown option "ttl"`,
 		"redis://h/0?expires=1":           "expires=1",

@@ -58,8 +58,11 @@ func parseURL(raw string, opts result.Options) (address, error) {
 	}
 	if name := strings.Trim(u.Path, "/"); name != "" {
 		if a.db, err = strconv.Atoi(name); err != nil || a.db < 0 {
-			return address{}, fmt.Errorf("result URL has database %q: want a number from 0", name)
+			return address{}, errors.New("result URL has a database that is no number from 0 (write / in a password as %2F): " + usage)
 		}
+	}
+	if strings.Contains(u.RawQuery, "@") {
+		return address{}, errors.New("result URL has an @ behind its ? (write ? in a password as %3F): " + usage)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
