@@ -18,13 +18,17 @@ import (
 // overduePage is how many overdue messages are looked at together.
 const overduePage = 100
 
-// sweepLock is how long the lock of a sweep holds unless it is given back. A
-// worker that dies while it sweeps holds up nobody for longer; kombu's own is
-// five minutes.
+// sweepLock is how long the lock of a sweep holds unless it is given back; each
+// page has it anew. A worker that dies while it sweeps holds up nobody for longer;
+// kombu's own is five minutes.
 const sweepLock = 5 * time.Second
 
-// mutexScript gives the lock back if it is still ours.
-var mutexScript = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+var (
+	// keepScript has the lock hold for longer if it is still ours.
+	keepScript = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`)
+	// releaseScript gives the lock back if it is still ours.
+	releaseScript = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+)
 
 // restore gives back what anybody has held for longer than the visibility, now
 // and from time to time, as every Celery worker does.
@@ -51,15 +55,17 @@ func (s *session) sweep() (err error) {
 	ours := uuid.NewString()
 	err = s.client.Do(context.Background(), "set", mutexKey, ours, "nx", "px", sweepLock.Milliseconds()).Err()
 	reason, _ := redisclient.Refused(err)
+	locked := err == nil
 	switch {
 	case errors.Is(err, redis.Nil): // somebody else is
 		return nil
 	case reason == broker.Full: // no room for a lock; kombu's workers end when it is full
 	case err != nil:
 		return err
-	default:
+	}
+	if locked {
 		defer func() {
-			err = errors.Join(err, mutexScript.Run(context.Background(), s.client, []string{mutexKey}, ours).Err())
+			err = errors.Join(err, releaseScript.Run(context.Background(), s.client, []string{mutexKey}, ours).Err())
 		}()
 	}
 	for left := 0; ; {
@@ -68,6 +74,12 @@ func (s *session) sweep() (err error) {
 			return err
 		}
 		left += stay
+		if locked {
+			held, err := keepScript.Run(context.Background(), s.client, []string{mutexKey}, ours, sweepLock.Milliseconds()).Int()
+			if err != nil || held == 0 { // somebody else goes on from here
+				return err
+			}
+		}
 	}
 }
 
