@@ -2,10 +2,12 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/worker"
 )
@@ -199,5 +201,23 @@ func TestWhatWaitedWhenTheSessionEndedIsDropped(t *testing.T) {
 		b.server.CloseConnections()
 		b.settle()
 		b.lived(waits, ledger.Received, ledger.Dropped, ledger.Received)
+	})
+}
+
+// deaf is a consumer whose broker does not answer its goodbye.
+type deaf struct{ broker.Consumer }
+
+func (d deaf) Close(ctx context.Context) error {
+	return errors.Join(broker.ErrUnsure, d.Consumer.Close(ctx))
+}
+
+func TestAStopThatTheBrokerDoesNotAnswerIsUnsettled(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.meddled(func(c broker.Consumer) broker.Consumer { return deaf{c} })
+		b.start()
+		b.stop()
+		if err := b.wait(); !errors.Is(err, worker.ErrUnsettled) || !errors.Is(err, broker.ErrUnsure) {
+			t.Errorf("it ended with: %v", err)
+		}
 	})
 }

@@ -22,6 +22,12 @@ import (
 // learns of the end from the closed connection.
 const closeWithin = 5 * time.Second
 
+// ErrUnsettled: the worker has ended, and the broker did not say that it has
+// processed all that was to be given back or acknowledged. Nothing is lost by
+// that: what was not settled is delivered again, when the broker takes it from the
+// worker that has gone, also if its task has run.
+var ErrUnsettled = errors.New("the worker has ended, but the broker does not say what it has of its last tasks: some may run again")
+
 // Worker is one worker process. Make it with New and run it once.
 type Worker struct {
 	cfg      Config
@@ -153,7 +159,7 @@ func (w *Worker) close(ctx context.Context) error {
 	}
 	w.flush(end)
 	if err := w.consumer.Close(end); err != nil {
-		return fmt.Errorf("end the subscription: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnsettled, err)
 	}
 	return nil
 }

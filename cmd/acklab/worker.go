@@ -18,6 +18,10 @@ import (
 	"acklab/worker"
 )
 
+// exitUnsettled is the exit status of a worker that could not give everything back:
+// unsure, as of a run.
+const exitUnsettled = 2
+
 // workerFlags are in the words of Celery.
 type workerFlags struct {
 	queues      string
@@ -96,9 +100,12 @@ func newWorker() *cobra.Command {
 		Use:   "worker",
 		Short: "Take tasks from the broker and run them",
 		Long: "Take tasks from the broker and run them, until SIGTERM or SIGINT: then running tasks may finish within --grace,\n" +
-			"and what has not begun is given back. A second signal, or SIGQUIT, stops at once.",
+			"and what has not begun is given back. A second signal, or SIGQUIT, stops at once.\n\n" +
+			"Exit status: 0 when all is settled; 2 when the broker does not say so, and tasks may run again; 64 wrong input or no broker.",
 		Args: noWords,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), &flags, &own) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return unsettled(runWorker(cmd.Context(), &flags, &own))
+		},
 	}
 	flags.add(cmd)
 	own.add(cmd)
@@ -137,6 +144,15 @@ func runWorker(parent context.Context, flags *processFlags, own *workerFlags) (e
 		return err
 	}
 	return w.Run(ctx, now)
+}
+
+// unsettled gives the error of a worker that could not give everything back its
+// exit status: the input was not wrong.
+func unsettled(err error) error {
+	if errors.Is(err, worker.ErrUnsettled) {
+		return &status{code: exitUnsettled, err: err}
+	}
+	return err
 }
 
 // parseSources reads "a,b" or "a=3,b=1".
