@@ -128,9 +128,23 @@ func dial(t testing.TB, r *server.Redis) *redis.Client {
 	return c
 }
 
+// events are what a driver tells, and what it writes into its log.
 type events struct {
 	mu  sync.Mutex
 	all []broker.Event
+	log strings.Builder
+}
+
+func (e *events) Write(line []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.log.Write(line)
+}
+
+func (e *events) said(words string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Contains(e.log.String(), words)
 }
 
 func (e *events) add(v broker.Event) {

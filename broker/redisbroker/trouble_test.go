@@ -2,7 +2,9 @@ package redisbroker_test
 
 import (
 	"context"
-	"sync/atomic"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,19 +47,17 @@ func TestWithoutAPermissionForChannelsASessionStands(t *testing.T) {
 	t.Parallel()
 	r := servertest.Redis(t, server.RedisOptions{})
 	run(t, r, "acl", "setuser", "limited", "on", ">pw", "~*", "+@all", "resetchannels")
-	var sessions atomic.Int64
-	b := openURL(t, "redis://limited:pw@"+r.Addr()+"/0?delay=broker", broker.Options{Observe: func(e broker.Event) {
-		if e.Kind == broker.Connected {
-			sessions.Add(1)
-		}
-	}})
+	var seen events
+	log := slog.New(slog.NewTextHandler(&seen, nil))
+	b := openURL(t, "redis://limited:pw@"+r.Addr()+"/0?delay=broker", broker.Options{Observe: seen.add, Log: log})
 	c := consume(t, b, "q", 1)
-	time.Sleep(time.Second)
-	if n := sessions.Load(); n != 1 {
-		t.Errorf("%d sessions", n)
-	}
+	eventually(t, "it was refused and says so", func() bool { return seen.said("does not tell of delayed messages") })
 	confirm(t, b, message(t, "q"))
 	ack(t, receive(t, c))
+	flush(t, c)
+	if n := seen.count(broker.Connected); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
 }
 
 func TestASweepEndsWhereWhatIsOverdueCannotGoBack(t *testing.T) {
@@ -66,10 +66,15 @@ func TestASweepEndsWhereWhatIsOverdueCannotGoBack(t *testing.T) {
 	confirm(t, open(t, r.Addr(), "", broker.Options{}), many(t, "q", 100)...)
 	consume(t, open(t, r.Addr(), "", broker.Options{}), "q", 100)
 	run(t, r, "set", "q", "of another kind")
-	time.Sleep(1100 * time.Millisecond)
+	client := dial(t, r)
+	eventually(t, "all are overdue", func() bool {
+		old := fmt.Sprint(client.Time(t.Context()).Val().Add(-time.Second).Unix() - 1)
+		return client.ZCount(t.Context(), "unacked_index", "-inf", old).Val() == 100
+	})
 	consume(t, open(t, r.Addr(), "visibility=1s&restore=1h", broker.Options{}), "another", 1)
-	eventually(t, "it has swept", func() bool { return calls(t, r, "zrevrangebyscore") > 0 })
-	time.Sleep(500 * time.Millisecond)
+	eventually(t, "it has swept and given the lock back", func() bool {
+		return calls(t, r, "zrevrangebyscore") > 0 && client.Exists(t.Context(), "unacked_mutex").Val() == 0
+	})
 	if n := calls(t, r, "zrevrangebyscore"); n > 10 {
 		t.Errorf("it looked %d times", n)
 	}
@@ -88,11 +93,14 @@ func TestACloseThatIsCutShortEndsWhileMessagesArrive(t *testing.T) {
 	confirm(t, b, many(t, "q", 400)...)
 	c := consume(t, b, "q", broker.Unlimited)
 	eventually(t, "three pops have come", func() bool { return calls(t, r, "ltrim") == 3 })
+	client := dial(t, r)
+	connections := func() int { return strings.Count(client.ClientList(t.Context()).Val(), "\n") }
+	before := connections()
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- c.Close(ended) }()
-	time.Sleep(100 * time.Millisecond)
+	eventually(t, "its connections are cut", func() bool { return connections() < before })
 	close(free)
 	select {
 	case <-closed:

@@ -101,27 +101,33 @@ func TestWhatHasExpiredIsRemoved(t *testing.T) {
 	if err := lasting.Store(ctx, result.Result{TaskID: "lasting", State: task.Started}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond)
-	postgresresult.TidyNow(s)
-	if err := s.Store(ctx, result.Result{TaskID: "last", State: task.Started}); err != nil {
-		t.Fatal(err)
-	}
 	c, err := pgx.Connect(ctx, p.URL(""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close(ctx)
-	n := 0
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if err := c.QueryRow(ctx, "SELECT count(*) FROM acklab_results").Scan(&n); err != nil {
+	eventually(t, c, "SELECT count(*) = 50 FROM acklab_results WHERE expires <= now()")
+	postgresresult.TidyNow(s)
+	if err := s.Store(ctx, result.Result{TaskID: "last", State: task.Started}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, "SELECT count(*) <= 2 FROM acklab_results") // of 52
+}
+
+// eventually asks until the answer is yes.
+func eventually(t *testing.T, c *pgx.Conn, question string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var yes bool
+		if err := c.QueryRow(t.Context(), question).Scan(&yes); err != nil {
 			t.Fatal(err)
 		}
-		if n <= 2 || time.Now().After(end) {
-			break
+		if yes {
+			return
 		}
-	}
-	if n > 2 {
-		t.Errorf("%d of 52 rows are left", n)
+		if time.Now().After(end) {
+			t.Fatalf("not within 30 s: %s", question)
+		}
 	}
 }
 
