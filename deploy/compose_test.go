@@ -56,7 +56,7 @@ func (d deployment) faults(t *testing.T) []string {
 	for _, name := range d.project.ServiceNames() {
 		s := d.project.Services[name]
 		for _, rule := range []func(deployment, types.ServiceConfig) []string{
-			image, ports, health, dependencies, mounts, brokerURL,
+			image, ports, health, dependencies, mounts, servers,
 		} {
 			found = append(found, rule(d, s)...)
 		}
@@ -72,8 +72,8 @@ func (d deployment) faults(t *testing.T) []string {
 func ours(s types.ServiceConfig) bool { return s.Build != nil }
 
 // loadCompose reads the text as docker compose would in the project's folder,
-// with nothing set in the environment.
-func loadCompose(t *testing.T, text string) (*types.Project, error) {
+// with nothing but env ("NAME=value") set in the environment.
+func loadCompose(t *testing.T, text string, env ...string) (*types.Project, error) {
 	t.Helper()
 	logrus.SetLevel(logrus.ErrorLevel)
 	file := filepath.Join(t.TempDir(), "docker-compose.yml")
@@ -84,7 +84,7 @@ func loadCompose(t *testing.T, text string) (*types.Project, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts, err := cli.NewProjectOptions([]string{file}, cli.WithWorkingDirectory(root), cli.WithResolvedPaths(true))
+	opts, err := cli.NewProjectOptions([]string{file}, cli.WithWorkingDirectory(root), cli.WithResolvedPaths(true), cli.WithEnv(env))
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +148,11 @@ func TestAFaultInTheDeploymentIsFound(t *testing.T) {
 		{"a volume that nobody declared", compose, "  ledgers:\n", "", "undefined volume ledgers"},
 		{"a dependency that does not exist", compose, "worker-redis-1: {condition", "worker-redis-9: {condition", "worker-redis-9"},
 		{"a dependency that is only waited for to start", compose, "redis: {condition: service_healthy}", "redis: {condition: service_started}", "depends on redis with service_started"},
-		{"a broker that is not waited for", compose, "    depends_on:\n      redis: {condition: service_healthy}\n\n  worker-redis-2", "\n  worker-redis-2", "worker-redis-1: its broker redis is not in depends_on"},
+		{"a broker that is not waited for", compose, "    depends_on:\n      redis: {condition: service_healthy}\n\n  worker-redis-2", "\n  worker-redis-2", "worker-redis-1: redis of ACKLAB_BROKER_URL is not in depends_on"},
+		{"a result store that is not waited for", compose, "      postgres: {condition: service_healthy}\n\n  worker-rabbitmq-2", "\n  worker-rabbitmq-2", "worker-rabbitmq-1: postgres of ACKLAB_RESULT_URL is not in depends_on"},
 		{"the latest image", compose, "redis:8.10.1-alpine", "redis:latest", "redis: image redis:latest"},
 		{"half a version", compose, "rabbitmq:4.3.5-management", "rabbitmq:4-management", "rabbitmq: image rabbitmq:4-management"},
+		{"a major version", compose, "postgres:18.6-alpine", "postgres:18-alpine", "postgres: image postgres:18-alpine"},
 		{"no tag", compose, "prom/prometheus:v3.14.0", "prom/prometheus", "prometheus: image prom/prometheus"},
 		{"a port for the whole network", compose, `"127.0.0.1:${ACKLAB_REDIS_PORT:-6379}:6379"`, `"6379:6379"`, "redis: port 6379 is published on every address"},
 		{"no health check", compose, `["CMD-SHELL", "redis-cli ping | grep -q PONG"]`, `["NONE"]`, "redis: no health check"},
@@ -164,9 +166,13 @@ func TestAFaultInTheDeploymentIsFound(t *testing.T) {
 		{"a ledger that dies with its container", compose, "--ledger=/var/lib/acklab/worker-redis-1/", "--ledger=/tmp/worker-redis-1/", "worker-redis-1: the ledger /tmp/worker-redis-1/ is on no volume"},
 		{"a ledger that exists at the second start", compose, "--ledger=/var/lib/acklab/worker-redis-1/", "--ledger=/var/lib/acklab/worker-redis-1", "worker-redis-1: the ledger /var/lib/acklab/worker-redis-1 is no folder"},
 		{"two processes with one ledger", compose, "--ledger=/var/lib/acklab/worker-redis-1/", "--ledger=/var/lib/acklab/worker-redis-2/", "is also that of"},
-		{"a broker that is no service", compose, "asynq://redis:", "asynq://valkey:", "names the host valkey"},
-		{"no broker", compose, "ACKLAB_BROKER_URL: asynq", "ACKLAB_BROKER: asynq", "no ACKLAB_BROKER_URL"},
-		{"another password", compose, "RABBITMQ_DEFAULT_PASS: ${ACKLAB_RABBITMQ_PASSWORD:-acklab}", "RABBITMQ_DEFAULT_PASS: ${ACKLAB_RABBITMQ_PASSWORD:-other}", "another password"},
+		{"a broker that is no service", compose, "${ACKLAB_REDIS_AS:-asynq}://redis:", "${ACKLAB_REDIS_AS:-asynq}://valkey:", "names the host valkey"},
+		{"a result store that is no service", compose, "redis://redis:6379/1", "redis://valkey:6379/1", "ACKLAB_RESULT_URL names the host valkey"},
+		{"no result store", compose, "ACKLAB_RESULT_URL: postgres", "ACKLAB_RESULTS: postgres", "no ACKLAB_RESULT_URL"},
+		{"no broker", compose, "ACKLAB_BROKER_URL: ${ACKLAB_REDIS_AS", "ACKLAB_BROKER: ${ACKLAB_REDIS_AS", "no ACKLAB_BROKER_URL"},
+		{"another password", compose, "RABBITMQ_DEFAULT_PASS: ${ACKLAB_RABBITMQ_PASSWORD:-acklab}", "RABBITMQ_DEFAULT_PASS: ${ACKLAB_RABBITMQ_PASSWORD:-other}", "ACKLAB_BROKER_URL is not what RABBITMQ_DEFAULT_PASS"},
+		{"PostgreSQL's other password", compose, "POSTGRES_PASSWORD: ${ACKLAB_POSTGRES_PASSWORD:-acklab}", "POSTGRES_PASSWORD: acklabs", "ACKLAB_RESULT_URL is not what POSTGRES_PASSWORD"},
+		{"another database", compose, "POSTGRES_DB: acklab", "POSTGRES_DB: results", "ACKLAB_RESULT_URL is not what POSTGRES_DB"},
 		{"a configuration that is not there", compose, "./deploy/prometheus.yml", "./deploy/prometeus.yml", "prometeus.yml"},
 		{"a Redis that forgets", compose, `"--appendonly", "yes"`, `"--appendonly", "no"`, "redis: not started with --appendonly yes"},
 		{"an older Go", dockerfile, "FROM golang:1.", "FROM golang:1.1", "go.mod has"},

@@ -16,8 +16,8 @@ import (
 
 // Each rule looks at one service and says what is wrong with it.
 
-// fullVersion is an image with a tag of three numbers.
-var fullVersion = regexp.MustCompile(`^[a-z0-9./-]+:v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9.-]+)?$`)
+// fullVersion is an image with a tag of three numbers; PostgreSQL's versions have two.
+var fullVersion = regexp.MustCompile(`^([a-z0-9./-]+:v?[0-9]+\.|postgres:)[0-9]+\.[0-9]+(-[a-z0-9.-]+)?$`)
 
 // image: what is pulled has a full version; what is built has a name that
 // nobody can pull by mistake.
@@ -96,30 +96,43 @@ func mounts(_ deployment, s types.ServiceConfig) (found []string) {
 	return found
 }
 
-// brokerURL: the environment names a service as the broker, with its
-// password, and the service waits for it.
-func brokerURL(d deployment, s types.ServiceConfig) (found []string) {
+// servers: the environment names a service as the broker, and one as the result
+// store, and the service waits for both.
+func servers(d deployment, s types.ServiceConfig) (found []string) {
 	if !ours(s) {
 		return nil
 	}
-	raw := s.Environment["ACKLAB_BROKER_URL"]
+	for _, variable := range []string{"ACKLAB_BROKER_URL", "ACKLAB_RESULT_URL"} {
+		found = append(found, named(d, s, variable)...)
+	}
+	return found
+}
+
+// named: the URL in the variable is that of a service, with what its image takes
+// from its own environment.
+func named(d deployment, s types.ServiceConfig, variable string) (found []string) {
+	raw := s.Environment[variable]
 	if raw == nil {
-		return []string{s.Name + ": no ACKLAB_BROKER_URL in its environment"}
+		return []string{fmt.Sprintf("%s: no %s in its environment", s.Name, variable)}
 	}
 	u, err := url.Parse(*raw)
 	if err != nil {
-		return []string{s.Name + ": ACKLAB_BROKER_URL is no URL"}
+		return []string{fmt.Sprintf("%s: %s is no URL", s.Name, variable)}
 	}
 	host, exists := d.project.Services[u.Hostname()]
 	if !exists {
-		return []string{fmt.Sprintf("%s: ACKLAB_BROKER_URL names the host %s, which is no service", s.Name, u.Hostname())}
+		return []string{fmt.Sprintf("%s: %s names the host %s, which is no service", s.Name, variable, u.Hostname())}
 	}
 	if _, waits := s.DependsOn[host.Name]; !waits {
-		found = append(found, fmt.Sprintf("%s: its broker %s is not in depends_on", s.Name, host.Name))
+		found = append(found, fmt.Sprintf("%s: %s of %s is not in depends_on", s.Name, host.Name, variable))
 	}
-	if set := host.Environment["RABBITMQ_DEFAULT_PASS"]; set != nil {
-		if password, _ := u.User.Password(); password != *set {
-			found = append(found, fmt.Sprintf("%s: ACKLAB_BROKER_URL has another password than %s", s.Name, host.Name))
+	password, _ := u.User.Password()
+	for setting, in := range map[string]string{
+		"RABBITMQ_DEFAULT_USER": u.User.Username(), "RABBITMQ_DEFAULT_PASS": password,
+		"POSTGRES_USER": u.User.Username(), "POSTGRES_PASSWORD": password, "POSTGRES_DB": strings.Trim(u.Path, "/"),
+	} {
+		if set := host.Environment[setting]; set != nil && *set != in {
+			found = append(found, fmt.Sprintf("%s: %s is not what %s of %s says", s.Name, variable, setting, host.Name))
 		}
 	}
 	return found

@@ -28,22 +28,43 @@ import (
 
 const shortLoad = 20
 
+// private points the URL of a service's server at a private one.
+type private func(*url.URL)
+
+func at(addr string) private { return func(u *url.URL) { u.Host = addr } }
+
 func TestTheProcessesOfRedisWork(t *testing.T) {
 	t.Parallel()
-	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFEverySec})
-	processesWork(t, "redis", r.Addr(), nil)
+	for _, as := range []string{"asynq", "redis"} {
+		t.Run(as, func(t *testing.T) {
+			t.Parallel()
+			r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFEverySec})
+			var env []string
+			if as != "asynq" { // which is what the file says
+				env = []string{"ACKLAB_REDIS_AS=" + as}
+			}
+			processesWork(t, "redis", as, map[string]private{"redis": at(r.Addr())}, env...)
+		})
+	}
 }
 
 func TestTheProcessesOfRabbitMQWork(t *testing.T) {
 	t.Parallel()
-	r := servertest.Rabbit(t, server.RabbitOptions{})
-	processesWork(t, "rabbitmq", r.Addr(), url.UserPassword("guest", "guest"))
+	r, p := servertest.Rabbit(t, server.RabbitOptions{}), servertest.Postgres(t, server.PostgresOptions{})
+	results, err := url.Parse(p.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	processesWork(t, "rabbitmq", "amqp", map[string]private{
+		"rabbitmq": func(u *url.URL) { u.Host, u.User = r.Addr(), url.UserPassword("guest", "guest") },
+		"postgres": func(u *url.URL) { u.Host, u.User, u.Path = results.Host, results.User, results.Path },
+	})
 }
 
 // processesWork starts the workers of a broker in the file, then its producer,
-// and waits until the workers have finished what it published.
-func processesWork(t *testing.T, broker, addr string, login *url.Userinfo) {
-	project, err := loadCompose(t, readDeployment(t).compose)
+// and waits until the workers have finished what it published, and stored that.
+func processesWork(t *testing.T, broker, scheme string, servers map[string]private, env ...string) {
+	project, err := loadCompose(t, readDeployment(t).compose, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,21 +75,24 @@ func processesWork(t *testing.T, broker, addr string, login *url.Userinfo) {
 	m := servertest.Minder(t)
 	var workers []*started
 	for _, n := range []string{"1", "2"} {
-		w := start(t, m, path, project.Services["worker-"+broker+"-"+n], addr, login)
+		w := start(t, m, path, project.Services["worker-"+broker+"-"+n], servers)
 		w.await(t, ledger.Consuming, 1)
 		w.isHealthy(t)
 		workers = append(workers, w)
 	}
-	p := start(t, m, path, project.Services["producer-"+broker], addr, login, fmt.Sprintf("--count=%d", shortLoad))
+	if url := *workers[0].service.Environment["ACKLAB_BROKER_URL"]; !strings.HasPrefix(url, scheme+"://") {
+		t.Errorf("its broker is %s; want %s", url, scheme)
+	}
+	p := start(t, m, path, project.Services["producer-"+broker], servers, fmt.Sprintf("--count=%d", shortLoad))
 	p.isHealthy(t)
 	p.await(t, ledger.Confirmed, shortLoad)
 	within(t, func() error {
-		finished := 0
+		finished, stored := 0, 0
 		for _, w := range workers {
-			finished += w.count(t, ledger.Finished)
+			finished, stored = finished+w.count(t, ledger.Finished), stored+w.count(t, ledger.ResultStored)
 		}
-		if finished < shortLoad {
-			return fmt.Errorf("the workers have finished %d of %d", finished, shortLoad)
+		if finished < shortLoad || stored < shortLoad {
+			return fmt.Errorf("the workers have finished %d of %d, and stored %d", finished, shortLoad, stored)
 		}
 		return nil
 	})
@@ -85,20 +109,25 @@ type started struct {
 	log     string
 }
 
-func start(t *testing.T, m *minder.Minder, path string, s types.ServiceConfig, addr string, login *url.Userinfo, more ...string) *started {
+func start(t *testing.T, m *minder.Minder, path string, s types.ServiceConfig, servers map[string]private, more ...string) *started {
 	t.Helper()
 	if s.Name == "" {
 		t.Fatal("docker-compose.yml has no such service")
 	}
-	at, err := url.Parse(*s.Environment["ACKLAB_BROKER_URL"])
-	if err != nil {
-		t.Fatal(err)
+	var env []string
+	for name, value := range s.Environment {
+		u, err := url.Parse(*value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers[u.Hostname()](u)
+		env = append(env, name+"="+u.String())
 	}
-	at.Host, at.User = addr, login
 	dir := t.TempDir()
 	p := &started{service: s, ledger: filepath.Join(dir, "ledger"), log: filepath.Join(dir, "log")}
 	argv := slices.Concat([]string{path}, s.Command, []string{"--metrics-addr=127.0.0.1:0", "--ledger=" + p.ledger + "/"}, more)
-	p.Process, err = m.Run(minder.Spec{Name: s.Name, Argv: argv, Env: []string{"ACKLAB_BROKER_URL=" + at.String()}, Stdout: p.log, Stderr: p.log})
+	var err error
+	p.Process, err = m.Run(minder.Spec{Name: s.Name, Argv: argv, Env: env, Stdout: p.log, Stderr: p.log})
 	if err != nil {
 		t.Fatal(err)
 	}
