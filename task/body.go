@@ -27,7 +27,8 @@ func (m *Message) appendBody(dst []byte) []byte {
 		dst = append(dst, raw...)
 	}
 	dst = append(dst, ']', ',', '{')
-	for i, name := range sortedKeys(m.Kwargs) {
+	var few [8]string
+	for i, name := range appendSorted(few[:0], m.Kwargs) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -15,23 +15,26 @@ import (
 // reports false for what has no such form: NaN, bytes that are no text, types
 // of a client library.
 func canonical(v any) (any, bool) {
-	switch v := v.(type) {
+	switch x := v.(type) {
 	case nil, bool, int64:
 		return v, true
 	case string:
-		return v, utf8.ValidString(v)
+		return v, utf8.ValidString(x)
 	case []byte:
-		return string(v), utf8.Valid(v)
+		return string(x), utf8.Valid(x)
 	case float64:
-		return wholeOrFloat(v)
+		if n, whole := wholeOf(x); whole {
+			return n, true
+		}
+		return v, finite(x)
 	case json.Number:
-		return number(string(v))
+		return number(string(x))
 	case time.Time:
-		return formatTime(v), expressible(v)
+		return formatTime(x), expressible(x)
 	case []any:
-		return canonicalList(v)
+		return canonicalList(x)
 	case map[string]any:
-		return canonicalMap(v)
+		return canonicalMap(x)
 	}
 	return canonicalKind(reflect.ValueOf(v))
 }
@@ -97,8 +100,15 @@ func number(text string) (any, bool) {
 // wholeOrFloat turns a whole number into an int64 where that holds it: JSON
 // does not tell 3.0 from 3.
 func wholeOrFloat(f float64) (any, bool) {
-	if f == math.Trunc(f) && f >= math.MinInt64 && f < math.MaxInt64 {
-		return int64(f), true
+	if n, whole := wholeOf(f); whole {
+		return n, true
 	}
-	return f, !math.IsNaN(f) && !math.IsInf(f, 0)
+	return f, finite(f)
 }
+
+func wholeOf(f float64) (int64, bool) {
+	whole := f == math.Trunc(f) && f >= math.MinInt64 && f < math.MaxInt64
+	return int64(f), whole
+}
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

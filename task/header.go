@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -8,62 +9,103 @@ import (
 	"time"
 )
 
-// headers calls put with every header of m, in the order in which Celery
-// writes them (celery/app/amqp.py, as_task_v2), then the extra ones by name.
-// The values are nil, bool, string, int32, int64, float64, []any and
-// map[string]any.
-func (m *Message) headers(put func(key string, value any)) error {
-	put("lang", "go")
-	put("task", m.Name)
-	put("id", m.TaskID)
-	if m.RootID != "" {
-		put("root_id", m.RootID)
-	} else {
-		put("root_id", m.TaskID)
+// headers is the table of all headers of m, as AMQP carries them. The values
+// are nil, bool, string, int32, int64, float64, []any and map[string]any.
+func (m *Message) headers() (map[string]any, error) {
+	table := make(map[string]any, 16+len(m.Extra))
+	table["lang"] = "go"
+	table["task"] = m.Name
+	table["id"] = m.TaskID
+	table["root_id"] = cmp.Or(m.RootID, m.TaskID)
+	table["parent_id"] = orNil(m.ParentID)
+	table["group"] = orNil(m.GroupID)
+	table["group_index"] = m.chosen("group_index")
+	table["shadow"] = m.chosen("shadow")
+	table["eta"] = timeOrNil(m.ETA)
+	table["expires"] = timeOrNil(m.Expires)
+	table["retries"] = int32(m.Retries)
+	table["timelimit"] = []any{secondsOrNil(m.HardLimit), secondsOrNil(m.SoftLimit)}
+	if table["argsrepr"] = m.chosen("argsrepr"); table["argsrepr"] == nil {
+		table["argsrepr"] = string(appendArgsRepr(nil, m.Args))
 	}
-	put("parent_id", orNil(m.ParentID))
-	put("group", orNil(m.GroupID))
-	m.putOr(put, "group_index", func() any { return nil })
-	m.putOr(put, "shadow", func() any { return nil })
-	put("eta", timeOrNil(m.ETA))
-	put("expires", timeOrNil(m.Expires))
-	put("retries", int32(m.Retries))
-	put("timelimit", []any{secondsOrNil(m.HardLimit), secondsOrNil(m.SoftLimit)})
-	m.putOr(put, "argsrepr", func() any { return string(appendArgsRepr(nil, m.Args)) })
-	m.putOr(put, "kwargsrepr", func() any { return string(appendKwargsRepr(nil, m.Kwargs)) })
-	put("origin", m.Origin)
-	put("ignore_result", m.IgnoreResult)
-	return m.putExtra(put)
+	if table["kwargsrepr"] = m.chosen("kwargsrepr"); table["kwargsrepr"] == nil {
+		table["kwargsrepr"] = string(appendKwargsRepr(nil, m.Kwargs))
+	}
+	table["origin"] = m.Origin
+	table["ignore_result"] = m.IgnoreResult
+	err := m.putExtra(func(key string, value any) { table[key] = value })
+	return table, err
 }
 
-// putOr puts the extra header of that name, or else what fallback gives.
-func (m *Message) putOr(put func(string, any), key string, fallback func() any) {
-	if v, ok := canonical(m.Extra[key]); ok && v != nil {
-		put(key, v)
+// appendHeaders writes the same headers as the members of a JSON object, in the
+// order in which Celery writes them (celery/app/amqp.py, as_task_v2), then the
+// extra ones by name.
+func (m *Message) appendHeaders(dst []byte) ([]byte, error) {
+	var buf [256]byte
+	dst = appendString(append(dst, `"lang":"go","task":`...), m.Name)
+	dst = appendString(append(dst, `,"id":`...), m.TaskID)
+	dst = appendString(append(dst, `,"root_id":`...), cmp.Or(m.RootID, m.TaskID))
+	dst = appendOrNull(append(dst, `,"parent_id":`...), m.ParentID)
+	dst = appendOrNull(append(dst, `,"group":`...), m.GroupID)
+	dst = appendJSON(append(dst, `,"group_index":`...), m.chosen("group_index"))
+	dst = appendJSON(append(dst, `,"shadow":`...), m.chosen("shadow"))
+	dst = appendTime(append(dst, `,"eta":`...), m.ETA)
+	dst = appendTime(append(dst, `,"expires":`...), m.Expires)
+	dst = strconv.AppendInt(append(dst, `,"retries":`...), int64(m.Retries), 10)
+	dst = appendJSON(append(dst, `,"timelimit":[`...), secondsOrNil(m.HardLimit))
+	dst = appendJSON(append(dst, ','), secondsOrNil(m.SoftLimit))
+	dst = append(dst, `],"argsrepr":`...)
+	if chosen := m.chosen("argsrepr"); chosen != nil {
+		dst = appendJSON(dst, chosen)
 	} else {
-		put(key, fallback())
+		dst = appendString(dst, appendArgsRepr(buf[:0], m.Args))
 	}
+	dst = append(dst, `,"kwargsrepr":`...)
+	if chosen := m.chosen("kwargsrepr"); chosen != nil {
+		dst = appendJSON(dst, chosen)
+	} else {
+		dst = appendString(dst, appendKwargsRepr(buf[:0], m.Kwargs))
+	}
+	dst = appendString(append(dst, `,"origin":`...), m.Origin)
+	dst = strconv.AppendBool(append(dst, `,"ignore_result":`...), m.IgnoreResult)
+	err := m.putExtra(func(key string, value any) {
+		dst = append(appendString(append(dst, ','), key), ':')
+		dst = appendJSON(dst, value)
+	})
+	return dst, err
+}
+
+// chosen is the extra header of a name that this program writes itself unless
+// the sender chose it; nil: the sender did not.
+func (m *Message) chosen(key string) any {
+	if v, ok := canonical(m.Extra[key]); ok {
+		return v
+	}
+	return nil
 }
 
 // putExtra puts the headers that this program does not know.
 func (m *Message) putExtra(put func(string, any)) error {
-	for _, key := range sortedKeys(m.Extra) {
-		switch headerKind(key) {
-		case replaceable:
-			if _, ok := canonical(m.Extra[key]); !ok {
-				return fmt.Errorf("extra header %q: a %T cannot be written", key, m.Extra[key])
-			}
-		case unknown:
+	if len(m.Extra) == 0 {
+		return nil
+	}
+	var few [8]string
+	for _, key := range appendSorted(few[:0], m.Extra) {
+		kind := headerKind(key)
+		if kind != unknown && kind != replaceable {
+			return fmt.Errorf("extra header %q is not extra: this program writes it itself", key)
+		}
+		if kind == unknown {
 			if err := checkWord("extra header", key); err != nil {
 				return err
 			}
-			v, ok := canonical(m.Extra[key])
-			if !ok {
-				return fmt.Errorf("extra header %q: a %T cannot be written", key, m.Extra[key])
-			}
+		}
+		v, ok := canonical(m.Extra[key])
+		if !ok {
+			return fmt.Errorf("extra header %q: a %T cannot be written", key, m.Extra[key])
+		}
+		if kind == unknown {
 			put(key, v)
-		default:
-			return fmt.Errorf("extra header %q is not extra: this program writes it itself", key)
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@ package task
 
 import (
 	"strconv"
-	"unicode/utf8"
+	"time"
 )
 
 // appendJSON writes a value of the kinds that headers puts.
@@ -44,13 +44,13 @@ func appendJSON(dst []byte, value any) []byte {
 }
 
 // appendString writes valid UTF-8 as a JSON string.
-func appendString(dst []byte, s string) []byte {
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
 	for i := range len(s) {
 		c := s[i]
-		if ' ' <= c && c != '"' && c != '\\' || c >= utf8.RuneSelf {
+		if !escaped[c] {
 			continue
 		}
 		dst = append(dst, s[start:i]...)
@@ -69,4 +69,30 @@ func appendString(dst []byte, s string) []byte {
 		}
 	}
 	return append(append(dst, s[start:]...), '"')
+}
+
+// escaped are the bytes that cannot stand in a JSON string as they are.
+var escaped = func() (set [256]bool) {
+	for c := range ' ' {
+		set[c] = true
+	}
+	set['"'], set['\\'] = true, true
+	return set
+}()
+
+// appendOrNull writes null for the empty text.
+func appendOrNull(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, "null"...)
+	}
+	return appendString(dst, s)
+}
+
+// appendTime writes a moment as formatTime does; null: there is none.
+func appendTime(dst []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(dst, "null"...)
+	}
+	dst = t.UTC().AppendFormat(append(dst, '"'), isoLayout)
+	return append(dst, '"')
 }

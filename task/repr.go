@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,9 +39,10 @@ func appendKwargsRepr(dst []byte, kwargs map[string]json.RawMessage) []byte {
 	if len(kwargs) == 0 {
 		return append(dst, "{}"...)
 	}
+	var few [8]string
 	start := len(dst)
 	dst = append(dst, '{')
-	for i, name := range sortedKeys(kwargs) {
+	for i, name := range appendSorted(few[:0], kwargs) {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
@@ -60,7 +60,16 @@ func sortedKeys[V any](m map[string]V) []string {
 	if len(m) == 0 {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(m))
+	return appendSorted(make([]string, 0, len(m)), m)
+}
+
+// appendSorted appends the keys of m, in order, to none.
+func appendSorted[V any](none []string, m map[string]V) []string {
+	for key := range m {
+		none = append(none, key)
+	}
+	slices.Sort(none)
+	return none
 }
 
 // cutRepr shortens what was written since start to the limit, with three

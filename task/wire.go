@@ -40,9 +40,12 @@ type Wire struct {
 // queue and does not mind a message that expires before its ETA: a message
 // that was read can be written again.
 func (m *Message) Encode() (Wire, error) {
-	headers := make(map[string]any, 16+len(m.Extra))
-	if err := m.encode(func(k string, v any) { headers[k] = v }); err != nil {
+	if err := m.check(); err != nil {
 		return Wire{}, err
+	}
+	headers, err := m.headers()
+	if err != nil {
+		return Wire{}, m.notEncoded(err)
 	}
 	return Wire{
 		MessageID: m.ID, Headers: headers,
@@ -53,19 +56,20 @@ func (m *Message) Encode() (Wire, error) {
 	}, nil
 }
 
-// encode checks m and puts its headers.
-func (m *Message) encode(put func(string, any)) error {
+// check finds what cannot be written, the extra headers left out.
+func (m *Message) check() error {
 	err := m.checkOptions()
 	if err == nil {
 		err = m.checkBody()
 	}
-	if err == nil {
-		err = m.headers(put)
-	}
 	if err != nil {
-		return fmt.Errorf("encode message %q of task %q: %w", m.ID, m.Name, err)
+		return m.notEncoded(err)
 	}
 	return nil
+}
+
+func (m *Message) notEncoded(err error) error {
+	return fmt.Errorf("encode message %q of task %q: %w", m.ID, m.Name, err)
 }
 
 // Decode reads a message from AMQP. Every error wraps ErrMalformed. The

@@ -46,6 +46,9 @@ func anyMessage(r *rand.Rand) *Message {
 	if r.IntN(4) == 0 {
 		m.Embed = json.RawMessage(`{"chain":[` + string(anyJSON(r, 0)) + `]}`)
 	}
+	if r.IntN(8) == 0 {
+		m.Args = append(m.Args, json.RawMessage(`"`+strings.Repeat("'ä", r.IntN(reprLimit))+`"`))
+	}
 	if r.IntN(2) == 0 {
 		m.Extra = map[string]any{"x-" + word(r): anyValue(r, 0), "stamps": anyValue(r, 0)}
 	}
@@ -152,6 +155,9 @@ func checkRoundTrip(m *Message) error {
 	w, err := m.Encode()
 	if err != nil {
 		return err
+	}
+	if plain := plainEnvelope(m, w); plain != string(data) {
+		return fmt.Errorf("envelope:\n%s\nwritten plainly:\n%s", data, plain)
 	}
 	if back, err = Decode(w); err != nil {
 		return fmt.Errorf("%w in %#v", err, w)

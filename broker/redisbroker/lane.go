@@ -76,11 +76,15 @@ func (b *Broker) runLane() {
 	}()
 	var p *batch // of which a part is still to be sent
 	for {
+		// The publishers that the last round has set free, and who else is about
+		// to post, share the next one. Without this they fall into two halves,
+		// each of which waits for the other's round. It is no pause: one that
+		// publishes alone is not held up.
+		runtime.Gosched()
 		r := l.nextRound(p)
 		if r == nil {
 			select {
 			case <-b.outbox.bell:
-				runtime.Gosched() // who else is about to post shares the round
 				continue
 			case <-b.closed:
 				return
