@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"syscall"
 	"time"
 
 	"acklab/internal/fault"
@@ -58,15 +59,37 @@ func Kill(name string) Step {
 	}}
 }
 
-// KillAfterStarts kills a member when it has begun n tasks, drawn from the
+// AtRandom does a fault to a member when it has begun n tasks, drawn from the
 // trial's seed between lo and hi, and a random moment up to jitter later.
-func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
-	return Step{fmt.Sprintf("kill %s at a random moment after it has begun %d to %d tasks", name, lo, hi), func(ctx context.Context, t *Trial) error {
+func AtRandom(fault Step, name string, lo, hi int, jitter time.Duration) Step {
+	return Step{fmt.Sprintf("%s at a random moment after it has begun %d to %d tasks", fault.Name, lo, hi), func(ctx context.Context, t *Trial) error {
 		n := lo + t.rng.IntN(hi-lo+1)
 		if err := AwaitCount(name, ledger.Started, n).Do(ctx, t); err != nil {
 			return err
 		}
 		if err := pause(ctx, time.Duration(t.rng.Int64N(int64(jitter)+1))); err != nil {
+			return err
+		}
+		return fault.Do(ctx, t)
+	}}
+}
+
+// KillAfterStarts kills a member at random, as AtRandom says.
+func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
+	return AtRandom(Kill(name), name, lo, hi, jitter)
+}
+
+// StopOrKill asks a member to stop politely and kills it when the grace is over,
+// as container runtimes do. It fails when the member had ended by then.
+func StopOrKill(name string, grace time.Duration) Step {
+	return Step{fmt.Sprintf("ask %s to stop politely, and kill it %s later", name, grace), func(ctx context.Context, t *Trial) error {
+		if err := t.signal(name, syscall.SIGTERM); err != nil {
+			return err
+		}
+		if err := AwaitCount(name, ledger.Draining, 1).Do(ctx, t); err != nil {
+			return err
+		}
+		if err := pause(ctx, grace); err != nil {
 			return err
 		}
 		return Kill(name).Do(ctx, t)
