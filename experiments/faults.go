@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -79,20 +80,29 @@ func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
 	return AtRandom(Kill(name), name, lo, hi, jitter)
 }
 
-// StopOrKill asks a member to stop politely and kills it when the grace is over,
-// as container runtimes do. It fails when the member had ended by then.
+// killedAfterGrace is the measure of StopOrKill: 1 when the member had to be killed.
+const killedAfterGrace = "killed_after_grace"
+
+// StopOrKill asks a member to stop politely and kills it when it is still there
+// after the grace, as container runtimes do. A member that is killed must have
+// heard that it is to stop.
 func StopOrKill(name string, grace time.Duration) Step {
-	return Step{fmt.Sprintf("ask %s to stop politely, and kill it %s later", name, grace), func(ctx context.Context, t *Trial) error {
-		if err := t.signal(name, syscall.SIGTERM); err != nil {
+	return Step{fmt.Sprintf("stop %s politely, and kill it if it is still there after %s", name, grace), func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
 			return err
 		}
+		if err := t.inject(ctx, fault.TerminateOrKill(m.Process, grace)); err != nil || m.Alive() {
+			return err
+		}
+		if m.Exit().Signal != syscall.SIGKILL {
+			return errors.Join(t.ended(ctx, name), t.Measure(killedAfterGrace, 0))
+		}
+		t.manifest.Processes[m.index].Killed = true
 		if err := AwaitCount(name, ledger.Draining, 1).Do(ctx, t); err != nil {
 			return err
 		}
-		if err := pause(ctx, grace); err != nil {
-			return err
-		}
-		return Kill(name).Do(ctx, t)
+		return errors.Join(t.ended(ctx, name), t.Measure(killedAfterGrace, 1))
 	}}
 }
 

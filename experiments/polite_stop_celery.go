@@ -11,13 +11,22 @@ import (
 // A Celery worker that gets SIGTERM has no grace period: it takes nothing more,
 // waits for what runs however long that is, gives back the rest and ends. A grace
 // period is what others have with it: they kill it when theirs is over.
+//
+// Celery 5.2 ends whatever its main process is doing by an exception from the
+// handler of the signal (celery/apps/worker.py): an acknowledgement, a message that
+// is half taken, a job that is half handed to a child. Then it may wait for ever, or
+// go on as if nothing had been said. 5.3 sets a flag instead
+// (github.com/celery/celery/pull/7339).
+
+// usualGrace is how long container runtimes wait before they kill.
+const usualGrace = 10 * time.Second
 
 // celeryPoliteCells are short tasks, long ones that are waited for, and long ones
 // that are not.
 func celeryPoliteCells(sys System, suite Suite) []Cell {
 	var cells []Cell
 	for _, ack := range []string{"early", "late"} {
-		cells = append(cells, celeryPoliteShort(sys, ack), celeryPoliteKilled(sys, suite, ack))
+		cells = append(cells, celeryPoliteShort(sys, suite, ack), celeryPoliteKilled(sys, suite, ack))
 		if suite != Quick {
 			cells = append(cells, celeryPoliteWaited(sys, ack))
 		}
@@ -28,49 +37,65 @@ func celeryPoliteCells(sys System, suite Suite) []Cell {
 	return cells
 }
 
-// celeryPoliteShort is a race on Redis: which step the worker is at when it is
-// told to stop.
-func celeryPoliteShort(sys System, ack string) Cell {
-	c := politeShort(sys, ack)
-	c.Setting["pool"], c.Seconds, c.Trials = string(celery.Prefork), 6, 50
-	hands := Hands{Ack: ack, Concurrency: 2, Multiplier: 4}
-	c.Steps = []Step{
-		Declare(), Publish(Job{Count: c.Load, Name: "sleep", Args: []any{0.02}}), StartWorker("victim", hands),
-		AtRandom(Stop("victim"), "victim", 10, 40, 20*time.Millisecond), StartWorker("survivor", hands), AwaitConsuming("survivor"),
+// celeryPoliteCell is one cell: the victim gets to work and is told to stop, and a
+// survivor does the rest.
+func celeryPoliteCell(sys System, ack, task string, job Job, hands Hands, stop ...Step) Cell {
+	hands.Ack = ack
+	c := politeCell(sys, ack, task, job, hands, 0)
+	c.Setting["pool"], c.Measures = string(celery.Prefork), []string{killedAfterGrace}
+	c.Steps = concat(
+		[]Step{Declare(), Publish(job), StartWorker("victim", hands)}, stop,
+		[]Step{StartWorker("survivor", hands), AwaitConsuming("survivor")},
+	)
+	return c
+}
+
+// celeryPoliteShort is told to stop in the middle of its work: a race of what the
+// worker's main process is doing.
+func celeryPoliteShort(sys System, suite Suite, ack string) Cell {
+	c := celeryPoliteCell(sys, ack, "short", Job{Count: 100, Name: "sleep", Args: []any{0.02}}, Hands{Concurrency: 2, Multiplier: 4},
+		AtRandom(StopOrKill("victim", usualGrace), "victim", 10, 40, 20*time.Millisecond))
+	c.Trials, c.Seconds = 50, 8
+	c.waits(suite)
+	c.Predicted, c.Reasons = check.Bounds{}, map[string]string{}
+	c.Because = "it waits for the running tasks, acknowledges them and gives back the rest, unless the signal met its main process at an unlucky moment"
+	moment := "SIGTERM ends whatever the main process was doing; how often that matters is the result"
+	c.wide(killedAfterGrace, 0, 1, moment)
+	c.wide("redelivered", 0, 8, "the prefetch of 8 less what was taken in the meantime comes back; none, when it does not hear and goes on to the end")
+	c.wide("restarted", 0, 2, moment+": at most one task of each child has begun and is not acknowledged")
+	c.wide("repeated", 0, 2, c.Reasons["restarted"])
+	if c.Stranding {
+		c.wide("stranded", 0, 8, "what it held, if it is killed")
+		c.wide("leftover", 0, 2, c.Reasons["restarted"])
 	}
-	c.Because = "it waits for the running tasks and acknowledges them; what has not begun is given back"
-	c.wide("redelivered", 1, 8, "the prefetch of 8 less what was taken in the meantime is given back")
 	if sys.takesInTwoSteps() {
-		c.Because += "; but a message that was popped and not yet written down is nobody's"
+		c.Because += "; a message that was popped and not yet written down is nobody's"
 		c.mayTake(0, 0, betweenSteps)
 	}
 	return c
 }
 
-// longJob is two tasks for the slots and four to wait, each longer than any grace
-// here.
-var longJob = Job{Count: 6, Name: "sleep", Args: []any{3.0}}
-
-// celeryPoliteLong has both slots busy with a long task and its prefetch full
-// before it goes on.
-func celeryPoliteLong(sys System, ack, task string, stop Step) Cell {
-	hands := Hands{Ack: ack, Concurrency: 2, Multiplier: 2}
-	c := politeCell(sys, ack, task, longJob, hands, 2)
-	c.Setting["pool"], c.Seconds, c.Control = string(celery.Prefork), 16, ack+"-long"
-	steps := []Step{
-		Declare(), Publish(longJob), StartWorker("victim", hands), AwaitCount("victim", ledger.Started, 2),
-		AwaitCount("victim", ledger.Received, 4),
+// celeryPoliteLong has both slots busy with a long task, its prefetch full and
+// nothing else to do when it is told to stop. Early, the acknowledgements have let in
+// the last two.
+func celeryPoliteLong(sys System, ack, task string, grace time.Duration) Cell {
+	held := 4
+	if ack == "early" {
+		held = 6
 	}
-	if ack == "early" { // the acknowledgements let in the last two
-		steps = append(steps, AwaitCount("victim", ledger.AckSent, 2), AwaitCount("victim", ledger.Received, 6))
+	steps := []Step{AwaitCount("victim", ledger.Started, 2), AwaitCount("victim", ledger.Received, held)}
+	if ack == "early" {
+		steps = append(steps, AwaitCount("victim", ledger.AckSent, 2))
 	}
-	c.Steps = append(steps, stop, StartWorker("survivor", hands), AwaitConsuming("survivor"))
+	c := celeryPoliteCell(sys, ack, task, Job{Count: 6, Name: "sleep", Args: []any{3.0}}, Hands{Concurrency: 2, Multiplier: 2},
+		append(steps, Age(500*time.Millisecond), StopOrKill("victim", grace))...)
+	c.Control, c.Seconds = ack+"-long", 16
 	return c
 }
 
 func celeryPoliteWaited(sys System, ack string) Cell {
-	c := celeryPoliteLong(sys, ack, "long, and waited for", Stop("victim"))
-	c.Predicted = check.Bounds{"redelivered": {4, 4}}
+	c := celeryPoliteLong(sys, ack, "long, and waited for", usualGrace)
+	c.Predicted = check.Bounds{"redelivered": {4, 4}, killedAfterGrace: {0, 0}}
 	c.Because = "the running tasks were acknowledged, and it waits for them; the four that had not begun are given back"
 	if ack == "late" {
 		c.Predicted["redelivered"] = [2]int{2, 2}
@@ -82,20 +107,16 @@ func celeryPoliteWaited(sys System, ack string) Cell {
 // celeryPoliteKilled: the worker has heard SIGTERM and waits for its tasks when it
 // is killed. It gives back at its very end, so it has given back nothing.
 func celeryPoliteKilled(sys System, suite Suite, ack string) Cell {
-	c := celeryPoliteLong(sys, ack, "longer than the grace period", StopOrKill("victim", 200*time.Millisecond))
-	c.Expect = ledger.Expect{Victim: "victim", Faults: []string{faultKill}, Running: 2, Prefetched: 2}
-	c.Pace = Waiting
-	leased(&c, sys, suite)
-	if c.Settle == 0 {
-		c.Pace = Beside
-	}
+	c := celeryPoliteLong(sys, ack, "longer than the grace period", 200*time.Millisecond)
+	c.Expect.Victim, c.Expect.Running, c.Expect.Prefetched = "victim", 2, 2
+	c.waits(suite)
 	back := "redelivered"
 	c.Because = "killed while it waits for the running tasks, it has given back nothing: the broker does"
 	if c.Stranding {
 		back = "stranded"
 		c.Because += ", when the lease is over, which is not waited for here"
 	}
-	c.Predicted = check.Bounds{back: {4, 4}}
+	c.Predicted = check.Bounds{back: {4, 4}, killedAfterGrace: {1, 1}}
 	switch {
 	case ack == "early":
 		c.Expect.Prefetched = 4

@@ -58,11 +58,7 @@ func randomCell(sys System, suite Suite, ack string) Cell {
 		},
 		Clean: []Step{Declare(), Publish(randomJob), StartWorker("worker", randomHands(ack)), AwaitReceivedOver("worker", randomLoad)},
 	}
-	c.Pace = Waiting
-	leased(&c, sys, suite)
-	if c.Settle == 0 {
-		c.Pace = Beside
-	}
+	c.waits(suite)
 	c.Predicted, c.Because, c.Reasons = predictRandom(ack, c.Stranding)
 	c.Claims = map[string]check.Bounds{"B6": {"lost": {0, 0}}}
 	if sys.Kind == RedisServer && ack == "early" {
