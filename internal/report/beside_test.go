@@ -47,3 +47,30 @@ func TestCeleryStandsBesideOursAndADifferenceIsMeantOrNot(t *testing.T) {
 		t.Error("a run without Celery has the section")
 	}
 }
+
+func TestARaceThatNobodyLostIsNotOneThatSomeLost(t *testing.T) {
+	t.Parallel()
+	race := func(system, ack string, lost int) report.Cell {
+		c := report.Cell{System: system, Setting: map[string]string{"ack": ack}, Outcome: report.AsPredicted}
+		for i := range 10 {
+			c.Trials = append(c.Trials, report.Trial{Counts: map[string]int{"lost": min(1, max(0, lost-i))}})
+		}
+		return c
+	}
+	run := report.Run{Experiments: []report.Experiment{{Name: "worker-killed-at-random", Cells: []report.Cell{
+		race("redis", "late", 0), race("redis", "early", 10), race("rabbitmq", "late", 0),
+		race("celery+redis", "late", 4),    // meant: it takes in two steps
+		race("celery+redis", "early", 7),   // the same race
+		race("celery+rabbitmq", "late", 4), // not meant
+	}}}}
+	text := report.ReferenceText(run)
+	for _, want := range []string{
+		"Of 3 cells of Celery's", "1 have the same",
+		"celery+redis | ack=late | lost 0 of 10, Celery 4 of 10 | meant: a Celery worker takes a message from Redis in two steps",
+		"celery+rabbitmq | ack=late | lost 0 of 10, Celery 4 of 10 | **not meant**",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
+}
