@@ -26,7 +26,7 @@ const usualGrace = 10 * time.Second
 func celeryPoliteCells(sys System, suite Suite) []Cell {
 	var cells []Cell
 	for _, ack := range []string{"early", "late"} {
-		cells = append(cells, celeryPoliteShort(sys, suite, ack), celeryPoliteKilled(sys, suite, ack))
+		cells = append(cells, celeryPoliteShort(sys, ack), celeryPoliteKilled(sys, suite, ack))
 		if suite != Quick {
 			cells = append(cells, celeryPoliteWaited(sys, ack))
 		}
@@ -52,11 +52,11 @@ func celeryPoliteCell(sys System, ack, task string, job Job, hands Hands, stop .
 
 // celeryPoliteShort is told to stop in the middle of its work: a race of what the
 // worker's main process is doing.
-func celeryPoliteShort(sys System, suite Suite, ack string) Cell {
+func celeryPoliteShort(sys System, ack string) Cell {
 	c := celeryPoliteCell(sys, ack, "short", Job{Count: 100, Name: "sleep", Args: []any{0.02}}, Hands{Concurrency: 2, Multiplier: 4},
 		AtRandom(StopOrKill("victim", usualGrace), "victim", 10, 40, 20*time.Millisecond))
-	c.Trials, c.Seconds = 50, 8
-	c.waits(suite)
+	c.Trials, c.Seconds = 20, 8
+	c.unwaited()
 	c.Predicted, c.Reasons = check.Bounds{}, map[string]string{}
 	c.Because = "it waits for the running tasks, acknowledges them and gives back the rest, unless the signal met its main process at an unlucky moment"
 	moment := "SIGTERM ends whatever the main process was doing; how often that matters is the result"
@@ -69,6 +69,7 @@ func celeryPoliteShort(sys System, suite Suite, ack string) Cell {
 		c.wide("leftover", 0, 2, c.Reasons["restarted"])
 	}
 	if sys.takesInTwoSteps() {
+		c.Trials = 50
 		c.Because += "; a message that was popped and not yet written down is nobody's"
 		c.mayTake(0, 0, betweenSteps)
 	}

@@ -9,8 +9,7 @@ import (
 )
 
 // celeryRandomCell is the random kill of a Celery worker, with its default pool.
-// The whole worker dies, children and all. Leases are not waited for: what the
-// broker still has after them is what it has before.
+// The whole worker dies, children and all.
 func celeryRandomCell(sys System, ack string) Cell {
 	hands := randomHands(ack)
 	c := Cell{
@@ -23,16 +22,24 @@ func celeryRandomCell(sys System, ack string) Cell {
 		Clean:  []Step{Declare(), Publish(randomJob), StartWorker(cleanWorker, hands), AwaitReceivedOver(cleanWorker, randomLoad)},
 		Claims: map[string]check.Bounds{"B6": {"lost": {0, 0}}},
 	}
-	if sys.Kind == RedisServer {
-		c.Setting["wait"], c.Stranding = "none", true
-		c.Server.Own = true // a sweep is everybody's on a server
-		c.Options = []string{"visibility=10m"}
-		if ack == "early" {
-			c.Claims = nil // "may be lost" excludes nothing
-		}
+	c.unwaited()
+	if sys.Kind == RedisServer && ack == "early" {
+		c.Claims = nil // "may be lost" excludes nothing
 	}
 	c.predictCeleryRandom(ack)
 	return c
+}
+
+// unwaited leaves stranded what waits for a lease, for a cell with many trials of
+// Celery's workers: too many of them would stand there at once. What the broker has
+// after the lease is what it has before.
+func (c *Cell) unwaited() {
+	if c.System.Kind != RedisServer {
+		return
+	}
+	c.Setting["wait"], c.Stranding = "none", true
+	c.Server.Own = true // a sweep is everybody's on a server
+	c.Options = []string{"visibility=10m"}
 }
 
 // predictCeleryRandom: at most one task a child is begun and not yet known to the

@@ -130,7 +130,7 @@ var leaseAdvice = []Advice{{
 // stepsAdvice is what no setting of Celery's cures.
 var stepsAdvice = []Advice{{
 	"worker", "a worker that takes a message in one step, as acklab's does; Celery has no setting for it: where one lost task is too many, use RabbitMQ, or look for tasks that never began and send them again",
-	"kombu pops a message and writes down in a second step that it has it: a worker that is killed, or told to stop, between the two takes the message along, with late acknowledgement, too",
+	"kombu (5.2.4) pops a message and writes down in a second step that it has it: a worker that is killed, or told to stop, between the two takes the message along, with late acknowledgement, too",
 	[]CellRef{
 		{"worker-killed-at-random", "redis", Setting{"ack": "late"}}, {"worker-killed-at-random", "celery+rabbitmq", Setting{"ack": "late"}},
 		politeRef("redis", "late", "short"),
