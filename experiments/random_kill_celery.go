@@ -42,9 +42,14 @@ func (c *Cell) unwaited() {
 	c.Options = []string{"visibility=10m"}
 }
 
-// predictCeleryRandom: at most one task a child is begun and not yet known to the
-// parent as over, because a child gets the next one only then. Early, the parent
-// acknowledges when it hears of the start; late, when it hears of the end.
+// randomUnheard is how many tasks may have begun without the broker's having been
+// told: the one of each child, and of each child the one before, whose
+// acknowledgement waits for the parent's loop (kombu's call_soon) when the child has
+// been given the next one already.
+const randomUnheard = 2 * randomSlots
+
+// predictCeleryRandom: early, the parent acknowledges when it hears of the start;
+// late, when it hears of the end.
 func (c *Cell) predictCeleryRandom(ack string) {
 	c.Predicted, c.Reasons = check.Bounds{"prefetched_lost": {0, 0}, "waiting_lost": {0, 0}}, map[string]string{}
 	c.Because = "what is not acknowledged stays with the broker"
@@ -65,7 +70,7 @@ func (c *Cell) predictCeleryRandom(ack string) {
 	held := "the moment decides how many of the at most 16 deliveries were in its hands"
 	if c.Stranding {
 		c.wide("stranded", 0, randomPrefetch, held)
-		c.wide("leftover", 0, randomSlots, "a child can have finished a task of which the parent has not heard, or whose acknowledgement Redis has not answered")
+		c.wide("leftover", 0, randomUnheard, "a child can have finished a task of which the parent has not heard, and the one before, whose acknowledgement waits for the parent's loop")
 		return
 	}
 	c.wide("redelivered", 0, randomPrefetch, held)
