@@ -31,8 +31,27 @@ func celerySystem(name string, kind ServerKind, url func(addr string) string) Sy
 	return s
 }
 
-// celeryLease is the visibility timeout of Celery's workers on Redis: that of
-// their system's URL, which is what the laboratory's own driver reads.
+// takesInTwoSteps tells whether the system's workers take a message off the queue
+// and write down in a second step that they have it: kombu on Redis, with BRPOP and
+// then a transaction (kombu/transport/redis.py, _brpop_read and QoS.append). The
+// laboratory's own driver does both in one script.
+func (s System) takesInTwoSteps() bool { return s.Celery && s.Kind == RedisServer }
+
+// betweenSteps is why a worker that takes in two steps may lose one task more.
+const betweenSteps = "at most one message is between being popped and being written down when its worker ends; how often is the result"
+
+// mayTake allows for the message that goes along with one worker of such a system.
+// least and most are what is lost without it, and why says why it is a range.
+func (c *Cell) mayTake(least, most int, why string) {
+	if !c.System.takesInTwoSteps() {
+		return
+	}
+	c.wide("lost", least, most+1, why)
+	c.wide("lost_while_taken", 0, 1, betweenSteps)
+}
+
+// celeryLease is the visibility timeout of Celery's workers on Redis, which they
+// are told by their system's URL as the laboratory's own driver is.
 const celeryLease = 30 * time.Second
 
 // celeryLoop is how long the loop of a Celery worker may sleep on AMQP while
@@ -73,9 +92,6 @@ func (t *Trial) startCelery(name string, h Hands) error {
 		Concurrency: h.Concurrency, Multiplier: h.Multiplier, AcksLate: h.Ack == "late", TrackStarted: h.TrackStarted,
 		CrashAt: h.CrashAt, PauseAt: h.PauseAt, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
 		ConfirmPublish: true, AckRace: t.cell.Setting["pool"] == string(celery.Threads),
-	}
-	if t.cell.System.Kind == RedisServer {
-		o.VisibilityTimeout = celeryLease
 	}
 	spec, err := app.Worker(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))
 	if err != nil {

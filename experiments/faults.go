@@ -2,9 +2,11 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
+	"syscall"
 	"time"
 
 	"acklab/internal/fault"
@@ -58,10 +60,10 @@ func Kill(name string) Step {
 	}}
 }
 
-// KillAfterStarts kills a member when it has begun n tasks, drawn from the
+// AtRandom does a fault to a member when it has begun n tasks, drawn from the
 // trial's seed between lo and hi, and a random moment up to jitter later.
-func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
-	return Step{fmt.Sprintf("kill %s at a random moment after it has begun %d to %d tasks", name, lo, hi), func(ctx context.Context, t *Trial) error {
+func AtRandom(fault Step, name string, lo, hi int, jitter time.Duration) Step {
+	return Step{fmt.Sprintf("%s at a random moment after it has begun %d to %d tasks", fault.Name, lo, hi), func(ctx context.Context, t *Trial) error {
 		n := lo + t.rng.IntN(hi-lo+1)
 		if err := AwaitCount(name, ledger.Started, n).Do(ctx, t); err != nil {
 			return err
@@ -69,7 +71,38 @@ func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
 		if err := pause(ctx, time.Duration(t.rng.Int64N(int64(jitter)+1))); err != nil {
 			return err
 		}
-		return Kill(name).Do(ctx, t)
+		return fault.Do(ctx, t)
+	}}
+}
+
+// KillAfterStarts kills a member at random, as AtRandom says.
+func KillAfterStarts(name string, lo, hi int, jitter time.Duration) Step {
+	return AtRandom(Kill(name), name, lo, hi, jitter)
+}
+
+// killedAfterGrace is the measure of StopOrKill: 1 when the member had to be killed.
+const killedAfterGrace = "killed_after_grace"
+
+// StopOrKill asks a member to stop politely and kills it when it is still there
+// after the grace, as container runtimes do. A member that is killed must have
+// heard that it is to stop.
+func StopOrKill(name string, grace time.Duration) Step {
+	return Step{fmt.Sprintf("stop %s politely, and kill it if it is still there after %s", name, grace), func(ctx context.Context, t *Trial) error {
+		m, err := t.member(name)
+		if err != nil {
+			return err
+		}
+		if err := t.inject(ctx, fault.TerminateOrKill(m.Process, grace)); err != nil || m.Alive() {
+			return err
+		}
+		if m.Exit().Signal != syscall.SIGKILL {
+			return errors.Join(t.ended(ctx, name), t.Measure(killedAfterGrace, 0))
+		}
+		t.manifest.Processes[m.index].Killed = true
+		if err := AwaitCount(name, ledger.Draining, 1).Do(ctx, t); err != nil {
+			return err
+		}
+		return errors.Join(t.ended(ctx, name), t.Measure(killedAfterGrace, 1))
 	}}
 }
 

@@ -14,15 +14,20 @@ var politeStop = &Experiment{
 	Varies:   "acknowledgement; tasks shorter and longer than the grace period",
 	Threats: []string{
 		"the victim was idle: it is stopped after it has begun 20 tasks (or all its slots, when tasks are long), with more waiting",
+		"SIGTERM is not the end of it: Celery's worker has no grace period and waits for what runs; that it is killed when somebody else's grace is over is a cell of its own, with SIGTERM heard before",
 		"polite give-backs count as deliveries on some brokers: marks are not judged where a delivery was given back",
 	},
 	Suites: []Suite{Quick, Flagship},
+	Celery: true,
 	Cells: func(sys System, suite Suite) []Cell {
 		if sys.Kind == NoServer {
 			return []Cell{{
 				System: sys, Setting: Setting{"ack": "both"},
 				NotRun: "no such point: the in-process queue ends with its worker, there is nobody to give back to",
 			}}
+		}
+		if sys.Celery {
+			return celeryPoliteCells(sys, suite)
 		}
 		var cells []Cell
 		for _, ack := range []string{"early", "late"} {

@@ -196,7 +196,7 @@ func lossText(c *Cell) string {
 // with its system where it is not that of the section.
 func linked(ref CellRef, c *Cell) string {
 	setting := c.Setting.String()
-	if c.System.Kind == NoServer {
+	if c.System.Kind == NoServer || c.System.Celery {
 		setting = c.System.Name + " " + setting
 	}
 	return fmt.Sprintf("[%s](experiments.md#%s) %s", ref.Experiment, ref.Experiment, setting)

@@ -15,7 +15,7 @@ var Settings = []Section{
 	},
 	{
 		Title:  "Redis, as Celery uses it",
-		Advice: slices.Concat(workerAdvice("redis"), redisAdvice("redis"), leaseAdvice),
+		Advice: slices.Concat(workerAdvice("redis"), redisAdvice("redis"), leaseAdvice, stepsAdvice),
 		Prices: workerPrices("redis", Price{
 			Costs: "what a dead worker held comes back after the visibility timeout (Celery's is an hour; here half a minute) and the next sweep, not at once",
 			Count: "redelivered", Cell: crashRef("redis", "late", "mid"),
@@ -125,6 +125,17 @@ var leaseAdvice = []Advice{{
 	"an acknowledgement that comes too late, and names the message, ends the claim of the worker that has the task by then",
 	[]CellRef{{"lease-is-outlived", "redis", Setting{"task": "acknowledged by a worker that stood still", "settle": "claim"}}},
 	[]CellRef{{"lease-is-outlived", "redis", Setting{"task": "acknowledged by a worker that stood still", "settle": "celery"}}},
+}}
+
+// stepsAdvice is what no setting of Celery's cures.
+var stepsAdvice = []Advice{{
+	"worker", "a worker that takes a message in one step, as acklab's does; Celery has no setting for it: where one lost task is too many, use RabbitMQ, or look for tasks that never began and send them again",
+	"kombu (5.2.4) pops a message and writes down in a second step that it has it: a worker that is killed, or told to stop, between the two takes the message along, with late acknowledgement, too",
+	[]CellRef{
+		{"worker-killed-at-random", "redis", Setting{"ack": "late"}}, {"worker-killed-at-random", "celery+rabbitmq", Setting{"ack": "late"}},
+		politeRef("redis", "late", "short"),
+	},
+	[]CellRef{{"worker-killed-at-random", "celery+redis", Setting{"ack": "late"}}, politeRef("celery+redis", "late", "short")},
 }}
 
 // redisAdvice is for the server of a system on Redis.

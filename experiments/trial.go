@@ -122,6 +122,7 @@ func (r *Runner) prepare(job trialJob) (*Trial, error) {
 	traits := job.cell.System.Traits()
 	t.manifest.Expect.MarksAlways = traits.Marks == broker.MarksAlways || traits.Marks == broker.MarksWhileUp
 	t.manifest.Expect.DelayByWorker = traits.Delay == broker.ByWorker
+	t.manifest.Expect.TakenInTwoSteps = job.cell.System.takesInTwoSteps()
 	t.manifest.Expect.LeaseBound = traits.Returns == broker.OnLease
 	return t, nil
 }

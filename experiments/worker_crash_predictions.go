@@ -29,6 +29,16 @@ func leased(c *Cell, sys System, suite Suite) {
 	c.Stranding = true
 }
 
+// waits is leased for a trial that nobody times: it waits for the lease beside
+// the others that wait, or for none beside all others.
+func (c *Cell) waits(suite Suite) {
+	c.Pace = Waiting
+	leased(c, c.System, suite)
+	if c.Settle == 0 {
+		c.Pace = Beside
+	}
+}
+
 func crashEvidence(sys System, at string) ledger.Expect {
 	e := ledger.Expect{Victim: "victim", Checkpoint: at, Running: 1, Prefetched: crashPrefetched, Waiting: crashLoad - crashHeld - 1}
 	if at == "before-fetch" {

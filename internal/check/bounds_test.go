@@ -52,7 +52,7 @@ func TestALintOfPredictions(t *testing.T) {
 		{"an unexplained loss", Bounds{"lost_unexplained": {1, 1}}, nil, 10, nil, "always a surprise"},
 		{"unaccounted tasks", Bounds{"unaccounted": {0, 1}}, why("unaccounted"), 10, nil, "always a surprise"},
 		{"parts above their sum", Bounds{"lost": {1, 1}, "lost_after_ack": {2, 2}}, nil, 10, nil, "its parts make"},
-		{"parts below their sum", Bounds{"lost": {2, 2}, "lost_after_ack": {1, 1}, "lost_in_broker": {0, 0}}, nil, 10, nil, "its parts make"},
+		{"parts below their sum", Bounds{"lost": {2, 2}, "lost_after_ack": {1, 1}, "lost_in_broker": {0, 0}, "lost_while_taken": {0, 0}}, nil, 10, nil, "its parts make"},
 	}
 	for _, c := range cases {
 		err := CheckBounds(c.bounds, c.reasons, c.load, c.measures...)

@@ -52,24 +52,32 @@ func (h *history) classifyConfirmed(r *record) (Class, Cause) {
 // one may have been acknowledged (the line before the acknowledgement is
 // enough, unless it was refused as stale), the worker told the broker to forget
 // the task. If one was not, the broker lost it: excused where the broker itself
-// was broken on purpose, or was part of a process that died, and unexplained
+// was broken on purpose, or was part of a process that died, laid to a worker
+// that takes in two steps where everything fits (see whileTaken), and unexplained
 // otherwise. The acknowledgement of a message whose retry then vanishes
 // therefore explains nothing; nor does a rejection, which is a move and not a
 // permission to forget.
 func (h *history) cause(r *record) Cause {
-	forgotten := true
-	for _, l := range r.letters {
-		stored := l.status() == confirmed || len(l.received) > 0
-		forgotten = forgotten && (!stored || l.acks > 0)
-	}
 	switch {
-	case forgotten:
+	case len(r.missing()) == 0:
 		return AfterAck
 	case h.brokerFault(), h.queueDied():
 		return InBroker
+	case h.whileTaken(r):
+		return WhileTaken
 	default:
 		return Unexplained
 	}
+}
+
+// missing are the messages that the broker had and was not told to forget.
+func (r *record) missing() (missing []*letter) {
+	for _, l := range r.letters {
+		if stored := l.status() == confirmed || len(l.received) > 0; stored && l.acks == 0 {
+			missing = append(missing, l)
+		}
+	}
+	return missing
 }
 
 func (h *history) brokerFault() bool { return h.trial.Expect.BrokerFault && h.injected() }

@@ -9,13 +9,13 @@ package check
 //	attempted = confirmed + unsure + refused
 //	confirmed = finished + failed + dead + expired + revoked + stranded + lost + unaccounted
 //	unsure    = recovered + absent
-//	lost      = lost_after_ack + lost_in_broker + lost_unexplained
+//	lost      = lost_after_ack + lost_in_broker + lost_while_taken + lost_unexplained
 //
 // planned counts what was owed, whether or not a planned line said so before
 // the attempt. phantom is a part of refused; unexpected is outside of planned.
 var Names = []string{
 	"planned", "never_sent", "attempted", "confirmed", "refused", "unsure", "recovered", "absent", "phantom", "unexpected",
-	"finished", "failed", "dead", "expired", "revoked", "stranded", "lost", "lost_after_ack", "lost_in_broker", "lost_unexplained", "unaccounted",
+	"finished", "failed", "dead", "expired", "revoked", "stranded", "lost", "lost_after_ack", "lost_in_broker", "lost_while_taken", "lost_unexplained", "unaccounted",
 	"repeated", "restarted", "redelivered", "copied", "leftover", "result_lost",
 }
 
@@ -40,7 +40,7 @@ var Never = map[string]bool{"phantom": true, "unexpected": true, "lost_unexplain
 
 // parts are the sums whose parts are counts of their own.
 var parts = map[string][]string{
-	"lost":   {"lost_after_ack", "lost_in_broker", "lost_unexplained"},
+	"lost":   {"lost_after_ack", "lost_in_broker", "lost_while_taken", "lost_unexplained"},
 	"unsure": {"recovered", "absent"},
 }
 

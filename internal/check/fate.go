@@ -29,7 +29,8 @@ type Cause string
 const (
 	AfterAck    Cause = "after-ack"   // the broker had been told to forget every message of it
 	InBroker    Cause = "in-broker"   // the broker itself was broken on purpose, or died with its process
-	Unexplained Cause = "unexplained" // neither: always a surprise
+	WhileTaken  Cause = "while-taken" // a worker that takes in two steps ended between them
+	Unexplained Cause = "unexplained" // none of them: always a surprise
 )
 
 // Condition is what a task was for the victim at the moment it died.

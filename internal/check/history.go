@@ -16,7 +16,8 @@ type history struct {
 	tasks   map[string]*record
 	order   []*record // by their first line
 	letters map[string]*letter
-	victim  *victim // nil: the trial expects none
+	victim  *victim           // nil: the trial expects none
+	took    map[*book]*record // the task that a worker's end is held to explain: see whileTaken
 
 	// whole: every ledger is, as far as its process could make it so.
 	whole bool
@@ -90,7 +91,7 @@ type publishing struct{ attempted, confirmed, unsure, refused int }
 
 // newHistory opens the books. What is wrong with them is noted.
 func newHistory(t ledger.Trial, files map[string]ledger.File) *history {
-	h := &history{trial: t, tasks: map[string]*record{}, letters: map[string]*letter{}, whole: true}
+	h := &history{trial: t, tasks: map[string]*record{}, letters: map[string]*letter{}, took: map[*book]*record{}, whole: true}
 	h.open(files)
 	for _, b := range h.books {
 		for i := range b.lines {

@@ -58,6 +58,8 @@ func (c Counts) add(f Fate, r *record) {
 		c["lost_after_ack"]++
 	case InBroker:
 		c["lost_in_broker"]++
+	case WhileTaken:
+		c["lost_while_taken"]++
 	case Unexplained:
 		c["lost_unexplained"]++
 	}

@@ -98,6 +98,21 @@ func TestTerminateToleratesNoForce(t *testing.T) {
 	}
 }
 
+func TestTerminateOrKillSaysWhichOfTheTwoItWas(t *testing.T) {
+	t.Parallel()
+	m := servertest.Minder(t)
+	for _, deaf := range []bool{false, true} {
+		p, grace, want := run(t, m, "sleep", "1000"), time.Minute, "signal 15 (terminated)"
+		if deaf {
+			do(t, "freeze", p.Freeze(t.Context()))
+			grace, want = 20*time.Millisecond, "signal 9 (killed)"
+		}
+		if e := inject(t, fault.TerminateOrKill(p, grace), "terminate", "victim", p.Pid()); e.Detail["exit"] != want {
+			t.Errorf("detail: %v, want %s", e.Detail, want)
+		}
+	}
+}
+
 func TestFreezeProcessIsSeenInTheProcessTable(t *testing.T) {
 	t.Parallel()
 	p := run(t, servertest.Minder(t), "sleep", "1000")

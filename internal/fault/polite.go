@@ -13,11 +13,21 @@ import (
 // Terminate sends SIGTERM to a process and waits for it to end. One that needs more
 // than the grace is killed, which is ErrDidNotHappen. Detail: exit, reaped_ns. There
 // is nothing to heal.
-func Terminate(p *minder.Process, grace time.Duration) Fault { return &terminate{p, grace} }
+func Terminate(p *minder.Process, grace time.Duration) Fault {
+	return &terminate{process: p, grace: grace}
+}
+
+// TerminateOrKill is Terminate as container runtimes do it: one that needs more
+// than the grace is killed, and that has happened, too. The detail exit tells which
+// of the two it was.
+func TerminateOrKill(p *minder.Process, grace time.Duration) Fault {
+	return &terminate{process: p, grace: grace, kills: true}
+}
 
 type terminate struct {
 	process *minder.Process
 	grace   time.Duration
+	kills   bool
 }
 
 func (f *terminate) Name() string               { return "terminate " + f.process.Name() }
@@ -34,6 +44,9 @@ func (f *terminate) Inject(ctx context.Context) (Evidence, error) {
 		return e, err
 	}
 	e.ended(x)
+	if f.kills && x.Signal == syscall.SIGKILL {
+		return e, nil
+	}
 	return e, polite(f.process)
 }
 

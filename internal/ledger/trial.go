@@ -62,6 +62,10 @@ type Expect struct {
 	// DelayByWorker: the broker delivers what is for later at once, and the worker
 	// holds it.
 	DelayByWorker bool `json:"delay_by_worker,omitempty"`
+	// TakenInTwoSteps: a worker takes a message off the queue and then writes down at
+	// the broker that it has it. One that ends between the two takes a message along
+	// that nobody has any more: at most one, since it asks for the next one later.
+	TakenInTwoSteps bool `json:"taken_in_two_steps,omitempty"`
 	// LeaseBound: a delivery ends with its lease and not with its session, so
 	// that it may be settled after its session was lost.
 	LeaseBound bool `json:"lease_bound,omitempty"`

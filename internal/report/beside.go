@@ -21,17 +21,34 @@ var besideMeasures = []string{"stuck_in_retry", "polled_started", "polled_retry"
 // of ours. Any other is a fault of one of the two.
 var meant = []struct {
 	experiment string
+	system     string // empty: any of Celery's
 	setting    map[string]string
 	counts     []string // what may differ for that reason
 	why        string
 }{
-	{Flagship, map[string]string{"pool": "solo", "ack": "early"}, ackLater, "Celery's solo pool acknowledges early only when the body is over"},
-	{Flagship, map[string]string{"pool": "threads", "ack": "early"}, ackLater, "the loop of a Celery worker acknowledges while a thread already runs the task: which comes first is a race"},
-	{"late-retry-state", nil, []string{"stuck_in_retry"}, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
+	{Flagship, "", map[string]string{"pool": "solo", "ack": "early"}, ackLater, "Celery's solo pool acknowledges early only when the body is over"},
+	{Flagship, "", map[string]string{"pool": "threads", "ack": "early"}, ackLater, "the loop of a Celery worker acknowledges while a thread already runs the task: which comes first is a race"},
+	{randomly, "celery+redis", map[string]string{"ack": "late"}, []string{"lost"}, twoSteps},
+	{randomly, "celery+rabbitmq", nil, ranAgain, "the main process of a Celery worker hears of a start and of an end later than they happen, and acknowledges then"},
+	{politely, "celery+redis", map[string]string{"task": "short"}, ackLater, twoSteps + "; and " + interrupted},
+	{politely, "celery+rabbitmq", map[string]string{"task": "short"}, ranAgain, interrupted},
+	{politely, "celery+redis", map[string]string{"task": "longer than the grace period", "wait": "none"}, ranAgain, "killed while it waits, a Celery worker has given back nothing, and its lease is not waited for here"},
+	{"late-retry-state", "", nil, []string{"stuck_in_retry"}, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
 }
 
-// ackLater are the counts that a later acknowledgement changes.
-var ackLater = []string{"lost", "restarted", "repeated"}
+// The experiments, the counts and the reasons that several of them share.
+// ackLater is what a later acknowledgement changes.
+var (
+	ackLater = []string{"lost", "restarted", "repeated"}
+	ranAgain = []string{"restarted", "repeated"}
+)
+
+const (
+	randomly    = "worker-killed-at-random"
+	politely    = "worker-stopped-politely"
+	twoSteps    = "a Celery worker takes a message from Redis in two steps, and one that ends between them takes it along"
+	interrupted = "in Celery 5.2 SIGTERM ends whatever the main process is doing, an acknowledgement, too"
+)
 
 // beside is one cell of Celery's and ours.
 type beside struct {
@@ -85,7 +102,7 @@ func newBeside(e *Experiment, ours, celerys *Cell) beside {
 		b.compare(name, valueRange(ours.measures(name)), valueRange(celerys.measures(name)))
 	}
 	for _, m := range meant {
-		fits := m.experiment == e.Name
+		fits := m.experiment == e.Name && (m.system == "" || m.system == celerys.System)
 		for k, v := range m.setting {
 			fits = fits && celerys.Setting[k] == v
 		}

@@ -76,3 +76,30 @@ func TestRacesBesideEachOtherDifferOnlyByMoreThanChance(t *testing.T) {
 		}
 	}
 }
+
+func TestARaceThatNobodyLostIsNotOneThatSomeLost(t *testing.T) {
+	t.Parallel()
+	race := func(system, ack string, lost int) report.Cell {
+		c := report.Cell{System: system, Setting: map[string]string{"ack": ack}, Outcome: report.AsPredicted}
+		for i := range 50 {
+			c.Trials = append(c.Trials, report.Trial{Counts: map[string]int{"lost": min(1, max(0, lost-i))}})
+		}
+		return c
+	}
+	run := report.Run{Experiments: []report.Experiment{{Name: "worker-killed-at-random", Cells: []report.Cell{
+		race("redis", "late", 0), race("redis", "early", 49), race("rabbitmq", "late", 0),
+		race("celery+redis", "late", 20),    // meant: it takes in two steps
+		race("celery+redis", "early", 48),   // the same race
+		race("celery+rabbitmq", "late", 20), // not meant
+	}}}}
+	text := report.ReferenceText(run)
+	for _, want := range []string{
+		"Of 3 cells of Celery's", "1 have the same",
+		"celery+redis | ack=late | lost 0 of 50, Celery 20 of 50 | meant: a Celery worker takes a message from Redis in two steps",
+		"celery+rabbitmq | ack=late | lost 0 of 50, Celery 20 of 50 | **not meant**",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
+}

@@ -276,6 +276,8 @@ func (s *story) whyLost() string {
 		return fmt.Sprintf("nobody has it any more. %s had been told to forget it (%s acknowledgement) before its handler had run to the end%s.", s.broker, s.ackName(), died)
 	case check.InBroker:
 		return fmt.Sprintf("nobody has it any more. No worker had acknowledged it; %s itself was broken on purpose and did not keep it.", s.broker)
+	case check.WhileTaken:
+		return "nobody has it any more, and no worker had received it. A worker that takes a message off the queue and writes down that it has it in two steps was ended when this one was next: it went between the two."
 	default:
 		return fmt.Sprintf("nobody has it any more, no worker had acknowledged it, and %s was not broken on purpose. That is unexplained, and always a surprise.", s.broker)
 	}
