@@ -50,7 +50,7 @@ var clientUsers = map[string][]string{
 // sharedBy are the packages that several drivers of one server share, and those
 // drivers.
 var sharedBy = map[string][]string{
-	"broker/redisclient": {"broker/asynqbroker", "broker/redisbroker"},
+	"broker/redisclient": {"broker/asynqbroker", "broker/redisbroker", "result/redisresult"},
 }
 
 // goPackage is what go list says about a package.
@@ -166,7 +166,11 @@ var importRules = []struct {
 			if !within(p.dir(), "broker") && !within(p.dir(), "result") && !within(p.dir(), "task") {
 				return nil
 			}
+			root, _ := driver(p.dir())
 			for _, d := range p.ours() {
+				if slices.Contains(sharedBy[d], root) {
+					continue // of its server, and of no contract
+				}
 				if room(d) != "" || within(d, "internal") || within(p.dir(), "task") && within(d, "broker") ||
 					within(p.dir(), "result") && within(d, "broker") || !within(p.dir(), "result") && within(d, "result") {
 					found = append(found, "imports "+d)
@@ -181,6 +185,9 @@ var importRules = []struct {
 			{ImportPath: "acklab/task/demo", Imports: []string{"acklab/broker"}},
 			{ImportPath: "acklab/result/resulttest", Imports: []string{"acklab/internal/server"}},
 			{ImportPath: "acklab/result", Imports: []string{"acklab/broker"}},
+			{ImportPath: "acklab/result", Imports: []string{"acklab/broker/redisclient"}},
+			{ImportPath: "acklab/result/redisresult", Imports: []string{"acklab/broker"}},
+			{ImportPath: "acklab/result/postgresresult", Imports: []string{"acklab/broker/redisclient"}},
 			{ImportPath: "acklab/broker", Imports: []string{"acklab/result"}},
 		},
 	},

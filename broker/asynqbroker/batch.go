@@ -2,12 +2,9 @@ package asynqbroker
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"sync"
-	"sync/atomic"
 
-	"acklab/broker"
+	"acklab/broker/redisclient"
 	"acklab/task"
 )
 
@@ -18,43 +15,27 @@ const (
 	maxSenders = 32
 )
 
-// The stages of one message of a batch.
-const (
-	waiting   int32 = iota
-	sending         // a sender has it
-	known           // its fate is in err
-	abandoned       // given up before a sender had it
-)
-
 // batch is one Publish under way. A sender works through it; the publisher
 // may leave before that is finished.
 type batch struct {
-	ctx   context.Context
-	msgs  []*task.Message
-	fates []fate
-	open  atomic.Int64
-	done  chan struct{} // closed when no message is waiting or with the sender
-}
-
-type fate struct {
-	stage atomic.Int32
-	err   error // to be read once stage is known
+	redisclient.Fates
+	ctx context.Context
 }
 
 func newBatch(ctx context.Context, msgs []*task.Message) *batch {
-	p := &batch{ctx: ctx, msgs: slices.Clone(msgs), fates: make([]fate, len(msgs)), done: make(chan struct{})}
-	p.open.Store(int64(len(msgs)))
+	p := &batch{ctx: ctx}
+	p.Begin(msgs)
 	return p
 }
 
 // send works through the batch in order, one window at a time.
 func (p *batch) send(b *Broker) {
-	if len(p.msgs) == 1 {
+	if len(p.Msgs) == 1 {
 		p.sendOne(b, 0, &seat{})
 		return
 	}
-	for start := 0; start < len(p.msgs); start += window {
-		n := min(window, len(p.msgs)-start)
+	for start := 0; start < len(p.Msgs); start += window {
+		n := min(window, len(p.Msgs)-start)
 		r := newRound(p.ctx, b.lower, n)
 		var members sync.WaitGroup
 		for i := range n {
@@ -69,57 +50,13 @@ func (p *batch) send(b *Broker) {
 
 // sendOne publishes one message, unless it was given up.
 func (p *batch) sendOne(b *Broker, i int, s *seat) {
-	f := &p.fates[i]
-	if !f.stage.CompareAndSwap(waiting, sending) {
-		return
+	switch {
+	case !p.Take(i):
+	case p.ctx.Err() != nil:
+		p.Decide(i, redisclient.NotSent(context.Cause(p.ctx)))
+	default:
+		p.Decide(i, b.enqueue(p.ctx, p.Msgs[i], s))
 	}
-	if p.ctx.Err() != nil {
-		f.err = notSent(context.Cause(p.ctx))
-	} else {
-		f.err = b.enqueue(p.ctx, p.msgs[i], s)
-	}
-	f.stage.Store(known)
-	p.settle()
-}
-
-// abandon gives up what no sender has yet.
-func (p *batch) abandon() {
-	for i := range p.fates {
-		if p.fates[i].stage.CompareAndSwap(waiting, abandoned) {
-			p.settle()
-		}
-	}
-}
-
-func (p *batch) settle() {
-	if p.open.Add(-1) == 0 {
-		close(p.done)
-	}
-}
-
-// errors tells the fate of each message, as far as it is known now; cause is
-// why the rest was left.
-func (p *batch) errors(cause error) []error {
-	errs := make([]error, len(p.fates))
-	for i := range p.fates {
-		switch p.fates[i].stage.Load() {
-		case known:
-			errs[i] = p.fates[i].err
-		case sending:
-			errs[i] = fmt.Errorf("publish message %s: no answer yet: %w: %w", p.msgs[i].ID, broker.ErrUnsure, cause)
-		default:
-			errs[i] = notSent(cause)
-		}
-	}
-	return errs
-}
-
-// notSent is the refusal of a message that never left.
-func notSent(cause error) error {
-	if cause == broker.ErrClosed {
-		return &broker.Refusal{Reason: broker.Closed}
-	}
-	return &broker.Refusal{Reason: broker.Cancelled, Err: cause}
 }
 
 // hand gives the batch to a sender: an idle one, or a new one up to the bound.

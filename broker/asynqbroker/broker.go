@@ -29,7 +29,7 @@ type Broker struct {
 
 	batches chan *batch
 	senders atomic.Int32
-	blocked atomic.Bool
+	blocked redisclient.Blocked
 	traits  redisclient.About
 
 	life   context.Context // ends when Close has closed the consumers

@@ -2,15 +2,12 @@ package asynqbroker_test
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"go.uber.org/goleak"
 
 	"acklab/broker"
 	"acklab/broker/asynqbroker"
@@ -19,25 +16,7 @@ import (
 	"acklab/internal/server/servertest"
 )
 
-func TestMain(m *testing.M) {
-	servertest.BeMinder()
-	code := m.Run()
-	if err := leaks(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leaks gives goroutines that are on their way out a few seconds.
-func leaks() (err error) {
-	for range 5 {
-		if err = goleak.Find(); err == nil {
-			return nil
-		}
-	}
-	return err
-}
+func TestMain(m *testing.M) { servertest.Main(m) }
 
 func open(t testing.TB, addr string, o broker.Options) broker.Broker {
 	t.Helper()

@@ -2,16 +2,14 @@ package asynqbroker
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
 
 	"acklab/broker"
+	"acklab/broker/redisclient"
 	"acklab/task"
 )
 
@@ -40,22 +38,22 @@ func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	p := newBatch(ctx, msgs)
 	if b.hand(p) {
 		select {
-		case <-p.done:
-			return p.errors(nil)
+		case <-p.Done():
+			return p.Errors(nil)
 		case <-ctx.Done():
 		case <-b.closed:
 		}
 		// What a worker has in its hands ends by itself now; its own word
 		// on that is better than a guess.
-		p.abandon()
+		p.Abandon()
 		grace := time.NewTimer(publishGrace)
 		defer grace.Stop()
 		select {
-		case <-p.done:
+		case <-p.Done():
 		case <-grace.C:
 		}
 	}
-	return p.errors(b.why(ctx))
+	return p.Errors(b.why(ctx))
 }
 
 // publishGrace is how long Publish waits, after ctx has ended or the broker
@@ -74,7 +72,7 @@ func (b *Broker) why(ctx context.Context) error {
 
 // enqueue publishes one message and waits for the answer.
 func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
-	payload, err := payloadOf(m)
+	payload, err := redisclient.Payload(m, time.Now(), checkName)
 	if err != nil {
 		return err
 	}
@@ -88,7 +86,7 @@ func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
 	if err = classify(err, s.err); err != nil {
 		err = fmt.Errorf("publish message %s to queue %q on %s: %w", m.ID, m.Queue, b.address, err)
 	}
-	b.heed(m.Queue, err)
+	b.blocked.Heed(b.opts, m.Queue, err)
 	return err
 }
 
@@ -96,59 +94,4 @@ func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
 // rest off, which would be early.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
-}
-
-func payloadOf(m *task.Message) ([]byte, error) {
-	invalid := func(err error) error { return &broker.Refusal{Reason: broker.Invalid, Err: err} }
-	switch {
-	case m == nil:
-		return nil, invalid(errors.New("no message"))
-	case checkName(m.Queue) != nil:
-		return nil, invalid(checkName(m.Queue))
-	case strings.TrimSpace(m.ID) == "" || strings.TrimSpace(m.Name) == "":
-		return nil, invalid(errors.New("asynq needs a message id and a task name"))
-	}
-	// The arguments alone may settle it; to encode them takes seconds.
-	if n := base64.StdEncoding.EncodedLen(argumentSize(m)); n > task.MaxSize {
-		return nil, tooLarge(n)
-	}
-	if err := task.CheckDelay(m, time.Now()); err != nil {
-		return nil, invalid(err)
-	}
-	payload, err := m.MarshalEnvelope()
-	if err != nil {
-		return nil, invalid(err)
-	}
-	if len(payload) > task.MaxSize {
-		return nil, tooLarge(len(payload))
-	}
-	return payload, nil
-}
-
-func tooLarge(size int) error {
-	return &broker.Refusal{Reason: broker.TooLarge, Err: fmt.Errorf("an envelope of %d bytes or more, the limit is %d", size, task.MaxSize)}
-}
-
-func argumentSize(m *task.Message) (n int) {
-	for _, a := range m.Args {
-		n += len(a)
-	}
-	for name, a := range m.Kwargs {
-		n += len(name) + len(a)
-	}
-	return n
-}
-
-// heed tells when Redis begins and ceases to refuse all publishes.
-func (b *Broker) heed(queue string, err error) {
-	if err == nil {
-		if b.blocked.Load() && b.blocked.CompareAndSwap(true, false) {
-			b.opts.Tell(broker.Event{Kind: broker.Unblocked, Queue: queue})
-		}
-		return
-	}
-	var r *broker.Refusal
-	if errors.As(err, &r) && (r.Reason == broker.Full || r.Reason == broker.ReadOnly) && b.blocked.CompareAndSwap(false, true) {
-		b.opts.Tell(broker.Event{Kind: broker.Blocked, Queue: queue, Err: err})
-	}
 }

@@ -23,7 +23,7 @@ const DefaultPoll = 200 * time.Millisecond
 const DefaultForward = 200 * time.Millisecond
 
 var form = redisclient.Form{
-	Plain: "asynq", Secure: "asynqs",
+	What: "broker", Plain: "asynq", Secure: "asynqs",
 	Usage: "want asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms], or asynqs:// for TLS",
 }
 

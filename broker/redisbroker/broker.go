@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,7 +22,7 @@ type Broker struct {
 
 	client  *redis.Client // of the calls that are neither publishes nor a consumer's
 	outbox  outbox
-	blocked atomic.Bool
+	blocked redisclient.Blocked
 	about   redisclient.About
 
 	life   context.Context // ends when Close has closed the consumers

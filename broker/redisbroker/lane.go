@@ -160,7 +160,7 @@ func (r *round) add(p *batch) {
 			r.rest = p
 			return
 		}
-		if p.ctx.Err() != nil || !p.take(p.sent) {
+		if p.ctx.Err() != nil || !p.Take(p.sent) {
 			continue // its publisher gives up what is left
 		}
 		r.put(p.letters[p.sent], sender{p, p.sent})
@@ -202,7 +202,7 @@ func (l *lane) send(r *round) error {
 		p.cmd = redis.NewIntCmd(ctx, p.words...)
 		_ = pipe.Process(ctx, p.cmd)
 		if p.due {
-			told[p.who[0].p.msgs[p.who[0].i].Queue] = true
+			told[p.who[0].p.Msgs[p.who[0].i].Queue] = true
 		}
 	}
 	for queue := range told {
@@ -218,7 +218,7 @@ func (l *lane) send(r *round) error {
 	for i := range r.parcels {
 		p := &r.parcels[i]
 		for _, who := range p.who {
-			who.p.decide(who.i, l.b.fateOf(who.p.msgs[who.i], p.cmd.Err()))
+			who.p.Decide(who.i, l.b.fateOf(who.p.Msgs[who.i], p.cmd.Err()))
 		}
 	}
 	l.finish(r)

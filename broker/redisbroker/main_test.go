@@ -2,14 +2,11 @@ package redisbroker_test
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"acklab/broker"
 	"acklab/broker/brokertest"
@@ -18,25 +15,7 @@ import (
 	"acklab/internal/server/servertest"
 )
 
-func TestMain(m *testing.M) {
-	servertest.BeMinder()
-	code := m.Run()
-	if err := leaks(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leaks gives goroutines that are on their way out a few seconds.
-func leaks() (err error) {
-	for range 5 {
-		if err = goleak.Find(brokertest.ProxyLeaks()...); err == nil {
-			return nil
-		}
-	}
-	return err
-}
+func TestMain(m *testing.M) { servertest.Main(m, brokertest.ProxyLeaks()...) }
 
 // open makes a client with the options, as in "visibility=3s".
 func open(t testing.TB, addr, options string, o broker.Options) broker.Broker {

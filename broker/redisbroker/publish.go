@@ -2,10 +2,7 @@ package redisbroker
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"acklab/broker"
@@ -33,25 +30,25 @@ func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 		return nil
 	}
 	p := b.newBatch(ctx, msgs)
-	if p.open.Load() > 0 && b.post(p) {
+	if p.Open() && b.post(p) {
 		select {
-		case <-p.done:
-			return p.errors(nil)
+		case <-p.Done():
+			return p.Errors(nil)
 		case <-ctx.Done():
 		case <-b.closed:
 		}
 		// What is on its way ends by itself now; its own word on that is
 		// better than a guess.
-		p.abandon()
+		p.Abandon()
 		grace := time.NewTimer(publishGrace)
 		defer grace.Stop()
 		select {
-		case <-p.done:
+		case <-p.Done():
 		case <-grace.C:
 			b.leave(p)
 		}
 	}
-	return p.errors(b.why(ctx))
+	return p.Errors(b.why(ctx))
 }
 
 // why is what ended a Publish early.
@@ -73,7 +70,7 @@ type letter struct {
 
 // letterOf writes a message down, or says why it cannot be.
 func (b *Broker) letterOf(m *task.Message, now time.Time) (letter, error) {
-	payload, err := payloadOf(m, now)
+	payload, err := redisclient.Payload(m, now, checkName)
 	if err != nil {
 		return letter{}, err
 	}
@@ -85,66 +82,11 @@ func (b *Broker) letterOf(m *task.Message, now time.Time) (letter, error) {
 	return letter{listKey(m.Queue, m.Priority), 0, payload}, nil
 }
 
-func payloadOf(m *task.Message, now time.Time) ([]byte, error) {
-	invalid := func(err error) error { return &broker.Refusal{Reason: broker.Invalid, Err: err} }
-	switch {
-	case m == nil:
-		return nil, invalid(errors.New("no message"))
-	case checkName(m.Queue) != nil:
-		return nil, invalid(checkName(m.Queue))
-	case strings.TrimSpace(m.ID) == "" || strings.TrimSpace(m.Name) == "":
-		return nil, invalid(errors.New("a message needs an id and a task name"))
-	}
-	// The arguments alone may settle it; to encode them takes seconds.
-	if n := base64.StdEncoding.EncodedLen(argumentSize(m)); n > task.MaxSize {
-		return nil, tooLarge(n)
-	}
-	if err := task.CheckDelay(m, now); err != nil {
-		return nil, invalid(err)
-	}
-	payload, err := m.MarshalEnvelope()
-	if err != nil {
-		return nil, invalid(err)
-	}
-	if len(payload) > task.MaxSize {
-		return nil, tooLarge(len(payload))
-	}
-	return payload, nil
-}
-
-func tooLarge(size int) error {
-	return &broker.Refusal{Reason: broker.TooLarge, Err: fmt.Errorf("an envelope of %d bytes or more, the limit is %d", size, task.MaxSize)}
-}
-
-func argumentSize(m *task.Message) (n int) {
-	for _, a := range m.Args {
-		n += len(a)
-	}
-	for name, a := range m.Kwargs {
-		n += len(name) + len(a)
-	}
-	return n
-}
-
 // fateOf is the error of one message that was sent.
 func (b *Broker) fateOf(m *task.Message, err error) error {
 	if err != nil {
 		err = fmt.Errorf("publish message %s to queue %q on %s: %w", m.ID, m.Queue, b.address, redisclient.Fate(err))
 	}
-	b.heed(m.Queue, err)
+	b.blocked.Heed(b.opts, m.Queue, err)
 	return err
-}
-
-// heed tells when Redis begins and ceases to refuse all publishes.
-func (b *Broker) heed(queue string, err error) {
-	if err == nil {
-		if b.blocked.Load() && b.blocked.CompareAndSwap(true, false) {
-			b.opts.Tell(broker.Event{Kind: broker.Unblocked, Queue: queue})
-		}
-		return
-	}
-	var r *broker.Refusal
-	if errors.As(err, &r) && (r.Reason == broker.Full || r.Reason == broker.ReadOnly) && b.blocked.CompareAndSwap(false, true) {
-		b.opts.Tell(broker.Event{Kind: broker.Blocked, Queue: queue, Err: err})
-	}
 }

@@ -24,7 +24,7 @@ const (
 )
 
 var form = redisclient.Form{
-	Plain: "redis", Secure: "rediss",
+	What: "broker", Plain: "redis", Secure: "rediss",
 	Usage: "want redis://[user:password@]host[:port][/db][?visibility=1h&restore=100s&lease=fixed|renew&settle=claim|celery&delay=worker|broker], or rediss:// for TLS",
 }
 

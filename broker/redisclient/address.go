@@ -21,18 +21,20 @@ type Address struct {
 
 // Form says what a driver's URLs look like.
 type Form struct {
+	// What they are the URLs of: "broker", "result".
+	What string
 	// Plain and Secure are the schemes for TCP and for TLS.
 	Plain, Secure string
 	// Usage is appended to the errors: what is wanted.
 	Usage string
 }
 
-// Parse reads a broker URL of this form and returns its options unread. Its
+// Parse reads a URL of this form and returns its options unread. Its
 // errors are one line and never repeat a part of the URL that could hold the
 // password.
 func (f Form) Parse(raw string) (Address, url.Values, error) {
 	none := func(format string, args ...any) (Address, url.Values, error) {
-		return Address{}, nil, fmt.Errorf("broker URL "+format+": %s", append(args, f.Usage)...)
+		return Address{}, nil, fmt.Errorf(f.What+" URL "+format+": %s", append(args, f.Usage)...)
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -51,6 +53,9 @@ func (f Form) Parse(raw string) (Address, url.Values, error) {
 	port := u.Port()
 	if port == "" {
 		port = "6379"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return none("has a port that is none")
 	}
 	a.Host = net.JoinHostPort(u.Hostname(), port)
 	if u.Scheme == f.Secure {

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"acklab/internal/minder"
 	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 )
 
 // The tests here run the real program, built once, as its users do: what it
@@ -38,21 +37,11 @@ func testMain(m *testing.M) (code int) {
 		return 1
 	}
 	code = m.Run()
-	if err := errors.Join(shared.close(), leaks()); err != nil && code == 0 {
+	if err := errors.Join(shared.close(), servertest.Leaks()); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	return code
-}
-
-// leaks gives goroutines that are on their way out a few seconds.
-func leaks() (err error) {
-	for range 5 {
-		if err = goleak.Find(); err == nil {
-			return nil
-		}
-	}
-	return err
 }
 
 // servers are the private servers that tests share, each started when a test

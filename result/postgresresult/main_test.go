@@ -2,13 +2,9 @@ package postgresresult_test
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"acklab/internal/server/servertest"
 	"acklab/result"
@@ -16,25 +12,7 @@ import (
 	"acklab/result/resulttest"
 )
 
-func TestMain(m *testing.M) {
-	servertest.BeMinder()
-	code := m.Run()
-	if err := leaks(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leaks gives goroutines that are on their way out a few seconds.
-func leaks() (err error) {
-	for range 5 {
-		if err = goleak.Find(resulttest.ProxyLeaks()...); err == nil {
-			return nil
-		}
-	}
-	return err
-}
+func TestMain(m *testing.M) { servertest.Main(m, resulttest.ProxyLeaks()...) }
 
 func open(t testing.TB, url string, o result.Options) *postgresresult.Store {
 	t.Helper()

@@ -13,16 +13,15 @@
 package redisresult
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"acklab/broker/redisclient"
 	"acklab/result"
 )
 
@@ -45,14 +44,7 @@ type Store struct {
 	once  sync.Once
 	ended chan struct{}
 
-	asking sync.Mutex
-	told   *told
-}
-
-// told is what the server has said about itself.
-type told struct {
-	version string
-	durable result.Durability
+	about redisclient.About
 }
 
 var _ result.Store = (*Store)(nil)
@@ -68,6 +60,7 @@ func Open(_ context.Context, rawURL string, opts result.Options) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
+	redisclient.LogTo(opts.Log)
 	life, die := context.WithCancel(context.Background())
 	s := &Store{address: a, opts: opts, client: a.client(life), life: life, die: die, ended: make(chan struct{})}
 	s.news = newNews(s)
@@ -135,44 +128,30 @@ func (s *Store) unavailable(err error) error {
 // Traits implements result.Store. Durable: what INFO and CONFIG say of the
 // append-only file; Redis with snapshots alone is volatile.
 func (s *Store) Traits(ctx context.Context) result.Traits {
-	s.asking.Lock()
-	defer s.asking.Unlock()
-	t := result.Traits{Name: "redis", Server: "redis", Durable: result.Unknown, Expires: s.address.expires}
-	if s.told == nil && s.life.Err() == nil {
-		ctx, cancel := context.WithTimeout(ctx, infoLimit)
-		defer cancel()
-		s.told = s.ask(ctx)
+	ctx, cancel := context.WithTimeout(ctx, infoLimit)
+	defer cancel()
+	info := s.about.Last()
+	if s.life.Err() == nil {
+		var err error
+		if info, err = s.about.Ask(ctx, s.client); err != nil {
+			s.opts.Logger().Debug("the result store does not tell its version", "store", s.address.String(), "err", err)
+		}
 	}
-	if s.told != nil {
-		t.Version, t.Durable = s.told.version, s.told.durable
-	}
-	return t
+	return result.Traits{Name: "redis", Server: "redis", Version: info.Version, Durable: durable(info), Expires: s.address.expires}
 }
 
-// ask has the server describe itself; nil: it did not.
-func (s *Store) ask(ctx context.Context) *told {
-	text, err := s.client.Info(ctx).Result()
-	if err != nil {
-		s.opts.Logger().Debug("the result store does not tell its version", "store", s.address.String(), "err", err)
-		return nil
+// durable is how long results last. A server that does not show its configuration
+// promises no more than to write.
+func durable(info redisclient.Info) result.Durability {
+	switch {
+	case info.Version == "": // it has said nothing
+		return result.Unknown
+	case !info.AOF:
+		return result.Volatile
+	case info.Fsync == "always":
+		return result.Synced
 	}
-	t := &told{durable: result.Volatile}
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
-		switch {
-		case name == "redis_version":
-			t.version = value
-		case name == "aof_enabled" && value == "1":
-			t.durable = result.Written
-		}
-	}
-	if t.durable == result.Written {
-		// A server that does not show its configuration promises no more.
-		if sync, err := s.client.ConfigGet(ctx, "appendfsync").Result(); err == nil && sync["appendfsync"] == "always" {
-			t.durable = result.Synced
-		}
-	}
-	return t
+	return result.Written
 }
 
 // Close implements result.Store.

@@ -8,12 +8,14 @@ import (
 	"os"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"acklab/internal/minder"
 	"acklab/internal/server"
 )
 
 // BeMinder makes this process a minder, and ends it after that, if a test of
-// the same binary has started it as one. TestMain calls it first.
+// the same binary has started it as one. TestMain calls it first, or Main.
 func BeMinder() {
 	if len(os.Args) != 2 || os.Args[1] != "minder" {
 		return
@@ -23,6 +25,29 @@ func BeMinder() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// Main is the TestMain of a package whose tests start servers, and may leave no
+// goroutine but the ignored ones. It does not return.
+func Main(m *testing.M, ignored ...goleak.Option) {
+	BeMinder()
+	code := m.Run()
+	if err := Leaks(ignored...); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// Leaks says which goroutines are left. Those on their way out have a few
+// seconds.
+func Leaks(ignored ...goleak.Option) (err error) {
+	for range 5 {
+		if err = goleak.Find(ignored...); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // Minder starts the test binary again as a minder, which ends with the test.
