@@ -18,9 +18,6 @@ import (
 // go on as if nothing had been said. 5.3 sets a flag instead
 // (github.com/celery/celery/pull/7339).
 
-// usualGrace is how long container runtimes wait before they kill.
-const usualGrace = 10 * time.Second
-
 // celeryPoliteCells are short tasks, long ones that are waited for, and long ones
 // that are not.
 func celeryPoliteCells(sys System, suite Suite) []Cell {
@@ -54,7 +51,7 @@ func celeryPoliteCell(sys System, ack, task string, job Job, hands Hands, stop .
 // worker's main process is doing.
 func celeryPoliteShort(sys System, ack string) Cell {
 	c := celeryPoliteCell(sys, ack, "short", Job{Count: 100, Name: "sleep", Args: []any{0.02}}, Hands{Concurrency: 2, Multiplier: 4},
-		AtRandom(StopOrKill("victim", usualGrace), "victim", 10, 40, 20*time.Millisecond))
+		AtRandom(StopOrKill("victim", stopWithin), "victim", 10, 40, 20*time.Millisecond))
 	c.Trials, c.Seconds = 20, 8
 	c.unwaited()
 	c.Predicted, c.Reasons = check.Bounds{}, map[string]string{}
@@ -85,7 +82,7 @@ func celeryPoliteLong(sys System, ack, task string, grace time.Duration) (c Cell
 		back = [2]int{4, 4}
 		steps = append(steps, AwaitCount("victim", ledger.AckSent, 2))
 		if sys.Kind == RedisServer {
-			back[0] = 3
+			back[0] = 2 // see nextTurn
 		}
 	}
 	steps = append(steps, AwaitCount("victim", ledger.Received, 2+back[0]), Age(500*time.Millisecond), StopOrKill("victim", grace))
@@ -99,7 +96,7 @@ func celeryPoliteLong(sys System, ack, task string, grace time.Duration) (c Cell
 const nextTurn = "on Redis the worker asks for the next message when its loop turns, which may be at the end of a task"
 
 func celeryPoliteWaited(sys System, ack string) Cell {
-	c, back := celeryPoliteLong(sys, ack, "long, and waited for", usualGrace)
+	c, back := celeryPoliteLong(sys, ack, "long, and waited for", time.Minute)
 	c.wide("redelivered", back[0], back[1], nextTurn)
 	c.Predicted[killedAfterGrace] = [2]int{0, 0}
 	c.Because = "it waits for the running tasks, and what has not begun is given back"
