@@ -34,9 +34,9 @@ func (m *Message) MarshalEnvelope() ([]byte, error) {
 	return append(dst, `}}}`...), nil
 }
 
-// envelopeSize is about how long the envelope will be: enough for one that has
-// no extra headers and nothing to escape. The arguments are in it twice, as a
-// body in base64 and as Python shows them.
+// envelopeSize is about how long the envelope will be, a little more for a task
+// of its own without options; others may grow. The arguments are in it twice, as
+// a body in base64 and as Python shows them.
 func (m *Message) envelopeSize(body int) int {
 	return 480 + base64.StdEncoding.EncodedLen(body) + min(body, 2*reprLimit) +
 		len(m.Name) + 3*len(m.TaskID) + len(m.ID) + len(m.Queue) + len(m.Origin) + len(m.ReplyTo)
