@@ -9,8 +9,11 @@ local function write(key, name, state)
   redis.call('HSET', key, name, cjson.encode(state))
 end
 
+-- Moves the youngest tick; whether it was younger.
 local function due(state, moment)
-  if moment > (state.last_due or '') then
+  local younger = moment > (state.last_due or '')
+  if younger then
     state.last_due = moment
   end
+  return younger
 end
