@@ -78,7 +78,7 @@ func TestARedisThatIsAwayForLongerThanALeaseEndsTheTerm(t *testing.T) {
 func TestARedisThatIsAwayForLessThanALeaseCostsNothing(t *testing.T) {
 	t.Parallel()
 	r := servertest.Redis(t, server.RedisOptions{Persistence: server.AOFAlways})
-	s := open(t, r.URL(""), redisstore.Options{Lease: 30 * time.Second})
+	s := open(t, r.URL(""), redisstore.Options{Lease: 10 * time.Second})
 	l := mustLead(t, s)
 	must(t, s.Claim(soon(t), l.Term(), someTick))
 	must(t, r.Kill(soon(t)))
@@ -119,7 +119,7 @@ func again(t *testing.T, do func() error) {
 func TestARedisThatHasLostItsDataDeposesWhoeverLed(t *testing.T) {
 	t.Parallel()
 	r := servertest.Redis(t, server.RedisOptions{})
-	a := open(t, r.URL(""), redisstore.Options{Lease: 30 * time.Second})
+	a := open(t, r.URL(""), redisstore.Options{Lease: 5 * time.Second})
 	l := mustLead(t, a)
 	must(t, r.Kill(soon(t)))
 	must(t, r.Boot(soon(t)))
