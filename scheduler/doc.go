@@ -19,11 +19,11 @@
 // leadership is a lease, and each has a number, its term, greater than all
 // before.
 //
-//	                 won
-//	   ┌──────────┐ ─────────────▶ ┌────────┐
-//	   │ follower │                │ leader │ renews a third into its lease
-//	   └──────────┘ ◀───────────── └────────┘
-//	                 a later term, a lease not renewed in time, resigned
+//	              won
+//	┌──────────┐ ─────────────▶ ┌────────┐
+//	│ follower │                │ leader │ renews a third into its lease
+//	└──────────┘ ◀───────────── └────────┘
+//	              a later term, a lease not renewed in time, resigned
 //
 // The local clock serves only to stop early: a leader trusts its lease until
 //
