@@ -89,4 +89,3 @@ func rest(ctx context.Context, d time.Duration, resigned <-chan struct{}) error 
 	}
 	return nil
 }
-

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -100,4 +101,33 @@ func hopeless(err error) bool {
 		return true
 	}
 	return false
+}
+
+// Leader says who leads.
+type Leader struct {
+	Term   scheduler.Term
+	Holder string        // host, pid and a part of chance
+	Left   time.Duration // of its lease, if it does not renew it
+}
+
+// Leader is who leads; false: nobody does.
+func (s *Store) Leader(ctx context.Context) (Leader, bool, error) {
+	l, err := call(ctx, s, "ask who leads", func(ctx context.Context) (Leader, error) {
+		var text *redis.StringCmd
+		var left *redis.DurationCmd
+		_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			text, left = p.Get(ctx, leaderKey), p.PTTL(ctx, leaderKey)
+			return nil
+		})
+		if errors.Is(err, redis.Nil) {
+			return Leader{}, nil
+		}
+		if err != nil {
+			return Leader{}, err
+		}
+		number, holder, _ := strings.Cut(text.Val(), " ")
+		term, err := strconv.ParseInt(number, 10, 64)
+		return Leader{Term: scheduler.Term(term), Holder: holder, Left: left.Val()}, err
+	})
+	return l, l.Term != 0, err
 }
