@@ -26,8 +26,24 @@ const (
 	maxSpan = 100 * 365 * 24 * time.Hour
 )
 
+// FieldError says what is wrong with one field of a schedule.
+type FieldError struct {
+	Field string // its name in YAML and JSON
+	Err   error
+}
+
+// Error begins with the field.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap is what is wrong.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+func wrong(field, format string, args ...any) error {
+	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}
+}
+
 // Check says in one line why the schedule cannot be used, and which field is the
-// reason, or nothing.
+// reason, or nothing. What is wrong with one field is a *FieldError.
 func (s Schedule) Check() error {
 	for _, check := range []func() error{s.checkName, s.checkTask, s.checkTiming, s.checkSpans, s.checkPolicies} {
 		if err := check(); err != nil {
@@ -41,9 +57,9 @@ func (s Schedule) checkName() error {
 	control := func(c rune) bool { return c < ' ' || c == 0x7f }
 	switch {
 	case s.Name == "":
-		return errors.New("name: missing")
+		return wrong("name", "missing")
 	case len(s.Name) > maxName, !utf8.ValidString(s.Name), strings.ContainsFunc(s.Name, control):
-		return fmt.Errorf("name: %.60q is not 1 to %d bytes of text", s.Name, maxName)
+		return wrong("name", "%.60q is not 1 to %d bytes of text", s.Name, maxName)
 	}
 	return nil
 }
@@ -52,20 +68,20 @@ func (s Schedule) checkName() error {
 func (s Schedule) checkTask() error {
 	switch {
 	case s.Task == "":
-		return errors.New("task: missing")
+		return wrong("task", "missing")
 	case s.Queue == "":
-		return errors.New("queue: missing")
+		return wrong("queue", "missing")
 	case s.Priority < 0 || s.Priority > task.MaxPriority:
-		return fmt.Errorf("priority: %d is outside 0 to %d", s.Priority, task.MaxPriority)
+		return wrong("priority", "%d is outside 0 to %d", s.Priority, task.MaxPriority)
 	}
 	for i, arg := range s.Args {
 		if !json.Valid(arg) {
-			return fmt.Errorf("args: number %d is not JSON", i+1)
+			return wrong("args", "number %d is not JSON", i+1)
 		}
 	}
 	for name, arg := range s.Kwargs {
 		if !json.Valid(arg) {
-			return fmt.Errorf("kwargs: %q is not JSON", name)
+			return wrong("kwargs", "%q is not JSON", name)
 		}
 	}
 	return task.Validate(s.message(Tick{Schedule: s.Name, Due: time.Unix(0, 0)}, ""))
@@ -80,19 +96,19 @@ func (s Schedule) checkTiming() error {
 	}
 	switch {
 	case set == 0:
-		return errors.New("every, cron or at: one of them says when it is due")
+		return errors.New("every, cron or at has to say when it is due")
 	case set > 1:
-		return errors.New("every, cron, at: only one of them can be given")
+		return errors.New("only one of every, cron and at can be given")
 	case s.Every != 0 && (s.Every < MinEvery || s.Every > MaxEvery):
-		return fmt.Errorf("every: %s is outside %s to %s", s.Every, MinEvery, MaxEvery)
+		return wrong("every", "%s is outside %s to %s", s.Every, MinEvery, MaxEvery)
 	case s.Phase != 0 && s.Every == 0:
-		return errors.New("phase: only with every")
+		return wrong("phase", "only with every")
 	case s.Phase < 0 || s.Phase != 0 && s.Phase >= s.Every:
-		return fmt.Errorf("phase: %s is not from 0s to less than every, %s", s.Phase, s.Every)
+		return wrong("phase", "%s is not from 0s to less than every, %s", s.Phase, s.Every)
 	case s.Zone != "" && s.Cron == "":
-		return errors.New("zone: only with cron")
+		return wrong("zone", "only with cron")
 	case !s.At.IsZero() && (s.At.Year() < 1970 || s.At.Year() > 9999):
-		return fmt.Errorf("at: the year %d is outside 1970 to 9999", s.At.Year())
+		return wrong("at", "the year %d is outside 1970 to 9999", s.At.Year())
 	case s.Cron != "":
 		_, err := ParseCron(s.Cron, s.Zone)
 		return err
@@ -106,14 +122,14 @@ func (s Schedule) checkSpans() error {
 		d, max time.Duration
 	}{{"expires", s.Expires, maxSpan}, {"jitter", s.Jitter, MaxJitter}, {"window", s.Window, maxSpan}} {
 		if span.d < 0 || span.d > span.max {
-			return fmt.Errorf("%s: %s is outside 0s to %s", span.name, span.d, span.max)
+			return wrong(span.name, "%s is outside 0s to %s", span.d, span.max)
 		}
 	}
 	switch {
 	case s.Every != 0 && s.Jitter > s.Every:
-		return fmt.Errorf("jitter: %s is more than every, %s", s.Jitter, s.Every)
+		return wrong("jitter", "%s is more than every, %s", s.Jitter, s.Every)
 	case s.MaxRuns < 0:
-		return fmt.Errorf("max_runs: %d is negative", s.MaxRuns)
+		return wrong("max_runs", "%d is negative", s.MaxRuns)
 	}
 	return nil
 }
@@ -123,16 +139,16 @@ func (s Schedule) checkPolicies() error {
 	case CatchUpNone, CatchUpOnce:
 	case CatchUpAll:
 		if s.Window == 0 {
-			return errors.New("window: catch_up all needs one, such as 1h")
+			return wrong("window", "catch_up all needs one, such as 1h")
 		}
 		if s.Every > 0 && s.Window/s.Every > MaxCaughtUp {
-			return fmt.Errorf("window: %s holds more than %d ticks of every %s", s.Window, MaxCaughtUp, s.Every)
+			return wrong("window", "%s holds more than %d ticks of every %s", s.Window, MaxCaughtUp, s.Every)
 		}
 	default:
-		return fmt.Errorf("catch_up: %q is not none, once or all", s.CatchUp)
+		return wrong("catch_up", "%q is not none, once or all", s.CatchUp)
 	}
 	if s.Overlap != OverlapAllow && s.Overlap != OverlapSkip {
-		return fmt.Errorf("overlap: %q is not allow or skip", s.Overlap)
+		return wrong("overlap", "%q is not allow or skip", s.Overlap)
 	}
 	return nil
 }

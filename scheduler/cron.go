@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones are in the program: a container may have none
@@ -52,10 +50,10 @@ type crontab struct {
 // what does not exist.
 func ParseCron(line, zone string) (Timing, error) {
 	if strings.HasPrefix(line, "@") {
-		return nil, fmt.Errorf("cron %q: write five fields, such as %q for once a day; an interval is written as every", line, "0 0 * * *")
+		return nil, wrong("cron", "%q: write five fields, such as %q for once a day; an interval is written as every", line, "0 0 * * *")
 	}
 	if strings.Contains(line, "=") {
-		return nil, fmt.Errorf("cron %q: the zone is a setting of its own, zone", line)
+		return nil, wrong("cron", "%q: the zone is a setting of its own, zone", line)
 	}
 	fields := strings.Fields(line)
 	if n := len(fields); n != 5 {
@@ -63,11 +61,11 @@ func ParseCron(line, zone string) (Timing, error) {
 		if n == 6 {
 			hint = "; there is none for seconds, an interval of seconds is written as every"
 		}
-		return nil, fmt.Errorf("cron %q has %d fields, not the five minute, hour, day of month, month, day of week%s", line, n, hint)
+		return nil, wrong("cron", "%q has %d fields, not the five minute, hour, day of month, month, day of week%s", line, n, hint)
 	}
 	parsed, err := cronSyntax.Parse(line)
 	if err != nil {
-		return nil, fmt.Errorf("cron %q: %w", line, err)
+		return nil, wrong("cron", "%q: %w", line, err)
 	}
 	loc, err := loadZone(zone)
 	if err != nil {
@@ -77,7 +75,7 @@ func ParseCron(line, zone string) (Timing, error) {
 	c := &crontab{minute: set.Minute, hour: set.Hour, dom: set.Dom, month: set.Month, dow: set.Dow, zone: loc,
 		follows: strings.HasPrefix(fields[0], "*") || strings.HasPrefix(fields[1], "*")}
 	if c.nextWall(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return nil, fmt.Errorf("cron %q: there is no such day, it would never be due", line)
+		return nil, wrong("cron", "%q: there is no such day, it would never be due", line)
 	}
 	return c, nil
 }
@@ -85,11 +83,11 @@ func ParseCron(line, zone string) (Timing, error) {
 // loadZone refuses the machine's own zone: schedulers elsewhere have another.
 func loadZone(name string) (*time.Location, error) {
 	if name == "Local" {
-		return nil, errors.New(`zone "Local" differs from machine to machine: name it, as in "Europe/Berlin"`)
+		return nil, wrong("zone", `"Local" differs from machine to machine: name it, as in "Europe/Berlin"`)
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("unknown zone %q: want a name of the IANA list, such as %q", name, "Europe/Berlin")
+		return nil, wrong("zone", "%q is unknown: want a name of the IANA list, such as %q", name, "Europe/Berlin")
 	}
 	return loc, nil
 }
