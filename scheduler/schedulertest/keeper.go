@@ -122,7 +122,7 @@ func emptyStore(p *probe) {
 func writtenIsRead(p *probe) {
 	term, k := p.lead(), p.Keeper(p)
 	first, second := tick("a", 1), tick("a", 2)
-	p.ok(k.Claim(p.soon(), term, []scheduler.Tick{second, first}))
+	p.ok(k.Claim(p.soon(), term, []scheduler.Tick{first, second}))
 	got := p.states()["a"]
 	if !got.LastDue.Equal(second.Due) || len(got.Pending) != 2 ||
 		!got.Pending[0].Due.Equal(first.Due) || !got.Pending[1].Due.Equal(second.Due) {
