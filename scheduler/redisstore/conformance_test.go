@@ -22,7 +22,7 @@ func fresh(t testing.TB) schedulertest.Store {
 		Put: func(ctx context.Context, s scheduler.Schedule) error {
 			_, err := editor.Add(ctx, s)
 			if errors.Is(err, redisstore.ErrExists) {
-				_, err = editor.Edit(ctx, s.Name, func(old *scheduler.Schedule) error { *old = s; return nil })
+				_, err = editor.Edit(ctx, s.Name, func(e *redisstore.Entry) error { e.Schedule = s; return nil })
 			}
 			return err
 		},

@@ -105,16 +105,16 @@ func (s *Store) Replace(ctx context.Context, one scheduler.Schedule, of Revision
 	return s.put(ctx, fmt.Sprintf("edit schedule %q", one.Name), one, of.String())
 }
 
-// Edit changes a schedule. change is called with it as it is now, and again if
-// somebody else was faster, so that neither undoes what the other did. It may not
-// change the name.
-func (s *Store) Edit(ctx context.Context, name string, change func(*scheduler.Schedule) error) (Revision, error) {
+// Edit changes a schedule. change is called with it as it is now, without its
+// state, and again if somebody else was faster, so that neither undoes what the
+// other did. It may not change the name.
+func (s *Store) Edit(ctx context.Context, name string, change func(*Entry) error) (Revision, error) {
 	for try := 1; ; try++ {
 		e, err := s.Get(ctx, name)
 		if err != nil {
 			return 0, err
 		}
-		if err := change(&e.Schedule); err != nil {
+		if err := change(&e); err != nil {
 			return 0, err
 		}
 		if e.Schedule.Name != name {

@@ -49,9 +49,9 @@ func TestEditorsDoNotUndoEachOther(t *testing.T) {
 	for i := range editors {
 		s := open(t, url, redisstore.Options{})
 		all.Go(func() {
-			if _, err := s.Edit(soon(t), "a", func(one *scheduler.Schedule) error {
-				one.MaxRuns++
-				one.Priority = i
+			if _, err := s.Edit(soon(t), "a", func(e *redisstore.Entry) error {
+				e.Schedule.MaxRuns++
+				e.Schedule.Priority = i
 				return nil
 			}); err != nil {
 				t.Error(err)
@@ -111,11 +111,11 @@ func TestWhatCannotBeEditedIsSaid(t *testing.T) {
 		"remove none":  {func() error { return s.Delete(soon(t), "b") }, redisstore.ErrAbsent},
 		"run none":     {func() error { _, err := s.RunNow(soon(t), "b"); return err }, redisstore.ErrAbsent},
 		"edit the name": {func() error {
-			_, err := s.Edit(soon(t), "a", func(o *scheduler.Schedule) error { o.Name = "b"; return nil })
+			_, err := s.Edit(soon(t), "a", func(e *redisstore.Entry) error { e.Schedule.Name = "b"; return nil })
 			return err
 		}, "its name stays"},
 		"edit nonsense": {func() error {
-			_, err := s.Edit(soon(t), "a", func(o *scheduler.Schedule) error { o.Cron = "x"; return nil })
+			_, err := s.Edit(soon(t), "a", func(e *redisstore.Entry) error { e.Schedule.Cron = "x"; return nil })
 			return err
 		}, "only one"},
 	} {
