@@ -37,7 +37,7 @@ func commands(t testing.TB, r *server.Redis) int {
 
 // sentByClients are what this package sends while nothing is edited. GET is also
 // what renewals do, each once.
-var sentByClients = map[string]bool{"evalsha": true, "eval": true, "get": true, "ping": true, "multi": true, "hgetall": true}
+var sentByClients = map[string]bool{"evalsha": true, "eval": true, "get": true, "mget": true, "ping": true, "multi": true, "hgetall": true}
 
 // firings are n ticks of as many schedules, and that they were sent.
 func firings(n int, due time.Time) ([]scheduler.Tick, []scheduler.Outcome) {

@@ -9,7 +9,8 @@
 //	acklab:schedule:pending       hash    tick ─▶ claimed, not settled
 //	acklab:schedule:requests      hash    tick ─▶ asked for by hand, not settled
 //	acklab:schedule:history:NAME  list    the last 100 outcomes, youngest first
-//	acklab:schedule:revision      number  goes up with each edit and request
+//	acklab:schedule:revision      number  goes up with each edit
+//	acklab:schedule:asked         number  goes up with each request
 //	acklab:schedule:leader        text    term and holder of the lease, expires
 //	acklab:schedule:term          number  the last term
 //
@@ -25,8 +26,7 @@
 // What counts is the term, a number that only goes up. Claim and Settle are
 // scripts that write nothing for a term that is not the last one, so an old
 // leader cannot move a schedule, and whatever it had claimed is pending for its
-// successor. The local deadline (counted from before the request, on the
-// monotonic clock, less a fifth of the lease) only makes doubles rare.
+// successor. The deadline on the local clock only makes doubles rare.
 //
 // What cannot be excluded:
 //
@@ -42,5 +42,5 @@
 //     Claims that were lost are not pending for anybody: such a tick may be sent
 //     twice or be missed, as the states that came back say.
 //   - A server with replicas that fails over to one that lags is a server that
-//     has lost data.
+//     has lost data; so is one that evicts keys when its memory is full.
 package redisstore

@@ -171,7 +171,7 @@ func (s *Store) RunNow(ctx context.Context, name string) (scheduler.Tick, error)
 		return tick, err
 	}
 	_, err = s.edited(ctx, fmt.Sprintf("run schedule %q now", name), requestScript,
-		[]string{entriesKey, fileKey, revisionKey, editedChannel, requestsKey}, name, tick.ID(), text)
+		[]string{entriesKey, fileKey, askedKey, editedChannel, requestsKey}, name, tick.ID(), text)
 	return tick, err
 }
 

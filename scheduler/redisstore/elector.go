@@ -19,7 +19,8 @@ const (
 
 // Campaign implements scheduler.Elector. While another one leads it waits for
 // that lease to end or to be given back; what it costs meanwhile is a question
-// each lease, and a subscription.
+// each lease, and a subscription. One campaign at a time: a client takes its own
+// lease from itself.
 func (s *Store) Campaign(ctx context.Context) (scheduler.Leadership, error) {
 	s.mu.Lock()
 	least := s.own
@@ -40,8 +41,8 @@ func campaign(ctx context.Context, on lease, length time.Duration, least schedul
 	listening, end := context.WithCancel(ctx)
 	defer end()
 	resigned := on.resignations(listening)
-	pause := pauseMin
-	for told := ""; ; {
+	pause, told := pauseMin, ""
+	for {
 		asked := time.Now()
 		within, cancel := context.WithDeadline(ctx, asked.Add(length))
 		b, err := on.elect(within, least)
@@ -53,7 +54,10 @@ func campaign(ctx context.Context, on lease, length time.Duration, least schedul
 		case err != nil && hopeless(err):
 			return nil, err
 		case err != nil:
-			log.Warn("no leader can be elected", "err", err, "again_in", pause)
+			if err.Error() != told { // once, however long it lasts
+				told = err.Error()
+				log.Warn("no leader can be elected; trying again", "err", err)
+			}
 			wait, pause = pause, min(2*pause, pauseMax)
 		case b.term != 0:
 			least = b.term

@@ -10,6 +10,7 @@ const (
 	pendingKey  = prefix + "pending"
 	requestsKey = prefix + "requests"
 	revisionKey = prefix + "revision"
+	askedKey    = prefix + "asked"
 	leaderKey   = prefix + "leader"
 	termKey     = prefix + "term"
 

@@ -147,7 +147,7 @@ func (l *leader) term() scheduler.Term {
 func TestALeaderThatIsKilledIsFollowedWithinItsLease(t *testing.T) {
 	t.Parallel()
 	url := database(t)
-	const lease = 2 * time.Second
+	const lease = redisstore.MinLease
 	first := startLeader(t, url, lease)
 	before := first.term()
 	second := startLeader(t, url, lease)
@@ -168,7 +168,7 @@ func TestALeaderThatIsKilledIsFollowedWithinItsLease(t *testing.T) {
 func TestALeaderThatWasFrozenPastItsLeaseWritesNothingMore(t *testing.T) {
 	t.Parallel()
 	url := database(t)
-	const lease = time.Second
+	const lease = redisstore.MinLease
 	first := startLeader(t, url, lease)
 	before := first.term()
 	first.signal(syscall.SIGSTOP)

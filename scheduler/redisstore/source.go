@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"acklab/scheduler"
 )
 
-// lookEvery is how often Watch asks for the revision, which finds the edits whose
-// news were lost.
+// lookEvery is how often Watch looks for the edits and requests whose news were
+// lost.
 const lookEvery = 3 * time.Second
 
 // cache is what Load has read last.
@@ -76,8 +77,14 @@ func (s *Store) revision(ctx context.Context) (string, error) {
 	return revision, err
 }
 
+// numbers go up with each edit and each request.
+func (s *Store) numbers(ctx context.Context) (string, error) {
+	both, err := s.client.MGet(ctx, revisionKey, askedKey).Result()
+	return fmt.Sprint(both...), err
+}
+
 // Watch implements scheduler.Source. Each edit and each request is published, and
-// the revision is looked at every few seconds, because news can be lost.
+// their numbers are looked at every few seconds, because news can be lost.
 func (s *Store) Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	heard := s.hear(ctx, editedChannel)
@@ -95,14 +102,14 @@ func (s *Store) Watch(ctx context.Context) <-chan struct{} {
 			case <-heard:
 				notify(changed)
 			case <-look.C:
-				revision, err := call(ctx, s, "look for edits", s.revision)
+				numbers, err := call(ctx, s, "look for edits", s.numbers)
 				if err != nil {
 					continue // the next look is soon, and whoever loads says why
 				}
-				if !known || revision != last {
+				if !known || numbers != last {
 					notify(changed)
 				}
-				last, known = revision, true
+				last, known = numbers, true
 			}
 		}
 	})

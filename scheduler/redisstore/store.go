@@ -23,11 +23,12 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// The lengths of a lease. A leader that was killed is followed within one lease;
-// a short one costs more renewals, and leaders that a busy machine held up.
+// The lengths of a lease. A leader that was killed is followed within one lease.
+// A short one is lost when a busy machine holds its leader up, and a leader sends
+// nothing in the last half second of what it may trust.
 const (
 	DefaultLease = 5 * time.Second
-	MinLease     = 500 * time.Millisecond
+	MinLease     = 2 * time.Second
 	MaxLease     = 10 * time.Minute
 )
 
