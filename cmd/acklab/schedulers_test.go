@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"acklab/internal/ledger"
+	"acklab/internal/server"
+	"acklab/task"
+)
+
+// Two schedulers on one store: one leads, and what happens to the ticks when it
+// is killed or frozen.
+
+// pair is two schedulers, of which the first leads.
+type pair struct {
+	*testing.T
+	box           *box
+	queue         string
+	client        *client
+	leader, other *running
+	ledgers       map[*running]string
+	names         []string
+	from          time.Time // from here on ticks are owed
+}
+
+// schedulePeriod is how often each schedule is due: with ten of them 20 ticks a
+// second.
+const schedulePeriod = 500 * time.Millisecond
+
+func newPair(t *testing.T, lease time.Duration) *pair {
+	t.Helper()
+	redis := ownRedis(t, server.RedisOptions{Persistence: server.AOFEverySec})
+	p := &pair{T: t, box: newBox(t), ledgers: map[*running]string{}}
+	broker := "redis://" + redis.Addr() + "/1"
+	p.client = dial(t, broker)
+	p.queue = p.client.newQueue()
+	p.box.env = []string{"ACKLAB_STORE_URL=redis://" + redis.Addr() + "/0", "ACKLAB_BROKER_URL=" + broker}
+	for i := range 10 {
+		name := fmt.Sprintf("s%d", i)
+		p.names = append(p.names, name)
+		p.box.run("schedule", "add", name, "--task", "noop", "--queue", p.queue, "--every", schedulePeriod.String(),
+			"--phase", (time.Duration(i) * 50 * time.Millisecond).String(), "--catch-up", "all", "--window", "10m").ended(0)
+	}
+	start := func(name string) *running {
+		path := p.box.path(name + ".jsonl")
+		r := p.box.start("scheduler", "--lease", lease.String(), "--ledger", path)
+		p.ledgers[r] = path
+		return r
+	}
+	p.leader = start("first")
+	p.leader.await(p.ledgers[p.leader], ledger.Confirmed, 20)
+	p.from = time.Now()
+	p.other = start("second")
+	return p
+}
+
+// stopAt stops who is left, after whole rounds of ticks, and says until when ticks
+// are owed.
+func (p *pair) stopAt(all ...*running) time.Time {
+	p.Helper()
+	until := time.Now()
+	<-time.After(2 * time.Second) // what is due by then is sent by then
+	for _, r := range all {
+		r.signal(syscall.SIGTERM)
+		r.ended(0)
+	}
+	return until
+}
+
+// accounts checks that each tick that was due is planned in a ledger and was
+// published, and returns how many were, and how many more messages there are.
+func (p *pair) accounts(until time.Time) (ticks, doubles int) {
+	p.Helper()
+	planned := map[string]bool{}
+	for _, path := range p.ledgers {
+		for _, line := range lines(p.T, path, ledger.Planned) {
+			planned[line.Task] = true
+		}
+	}
+	copies := map[string]int{}
+	for h, err := range p.client.Census(within(p.T), p.queue) {
+		if err != nil {
+			p.Fatal(err)
+		}
+		copies[h.Message.TaskID]++
+		if h.Message.ID != h.Message.TaskID {
+			p.Errorf("message %s of task %s: want one id", h.Message.ID, h.Message.TaskID)
+		}
+	}
+	for i, name := range p.names {
+		phase := time.Duration(i) * 50 * time.Millisecond
+		for due := p.from.Truncate(schedulePeriod).Add(phase + schedulePeriod); due.Before(until); due = due.Add(schedulePeriod) {
+			id := task.TickID(name, due)
+			ticks++
+			if !planned[id] {
+				p.Errorf("%s at %s is not planned", name, due.UTC())
+			}
+			if copies[id] == 0 {
+				p.Errorf("%s at %s was not sent", name, due.UTC())
+			}
+		}
+	}
+	for _, n := range copies {
+		doubles += n - 1
+	}
+	return ticks, doubles
+}
+
+// takesOver waits until the other one sends, and says how long after a moment
+// that is.
+func (p *pair) takesOver(at time.Time) time.Duration {
+	p.Helper()
+	first := p.other.await(p.ledgers[p.other], ledger.Confirmed, 1)[0]
+	return first.Wall.Sub(at)
+}
+
+func TestAKilledSchedulersTicksAreSentByTheOther(t *testing.T) {
+	t.Parallel()
+	const lease = 5 * time.Second
+	p := newPair(t, lease)
+	if list := p.box.run("schedule", "list"); !strings.Contains(list.stdout.String(), " leads, in term ") {
+		t.Errorf("the list does not say who leads:\n%s", &list.stdout)
+	}
+	<-time.After(2 * time.Second)
+	if n := len(lines(t, p.ledgers[p.other], ledger.Attempted)); n > 0 {
+		t.Errorf("two send: %d attempts by the one that does not lead", n)
+	}
+	p.leader.signal(syscall.SIGKILL)
+	at := time.Now()
+	took := p.takesOver(at)
+	if took > lease+5*time.Second { // a busy machine
+		t.Errorf("the other one sends %v after the kill; the lease is %v", took, lease)
+	}
+	<-time.After(time.Second)
+	ticks, doubles := p.accounts(p.stopAt(p.other))
+	t.Logf("the other one sends %.1f s after the kill (lease %v); %d ticks, none missing, %d doubles", took.Seconds(), lease, ticks, doubles)
+	if doubles > len(p.names) { // what was claimed and not settled
+		t.Errorf("%d doubles", doubles)
+	}
+}
+
+func TestAFrozenSchedulerSendsNothingOfItsOldTerm(t *testing.T) {
+	t.Parallel()
+	const lease = 2 * time.Second
+	p := newPair(t, lease)
+	<-time.After(time.Second)
+	p.leader.signal(syscall.SIGSTOP)
+	took := p.takesOver(time.Now())
+	<-time.After(2 * time.Second)
+	before := len(lines(t, p.ledgers[p.leader], ledger.Attempted))
+	p.leader.signal(syscall.SIGCONT)
+	p.leader.await(p.ledgers[p.leader], ledger.Deposed, 1)
+	late := len(lines(t, p.ledgers[p.leader], ledger.Attempted)) - before
+	<-time.After(time.Second)
+	ticks, doubles := p.accounts(p.stopAt(p.leader, p.other))
+	t.Logf("the other one sends %.1f s after the freeze (lease %v); %d ticks, none missing, %d doubles, %d attempts of the old term after the thaw",
+		took.Seconds(), lease, ticks, doubles, late)
+	if doubles > len(p.names) {
+		t.Errorf("%d doubles", doubles)
+	}
+}
+
