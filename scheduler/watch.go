@@ -33,8 +33,9 @@ func watchFile(ctx context.Context, path string, log *slog.Logger) <-chan struct
 		log.Warn("the schedules' folder cannot be watched; it is looked at every two seconds", "path", path, "err", err)
 	}
 	var events chan fsnotify.Event
+	var failures chan error
 	if watcher != nil {
-		events = watcher.Events
+		events, failures = watcher.Events, watcher.Errors
 	}
 	seen := printOf(path)
 	go func() {
@@ -52,6 +53,9 @@ func watchFile(ctx context.Context, path string, log *slog.Logger) <-chan struct
 				return
 			case <-events:
 				settled.Reset(quiet)
+				continue
+			case err := <-failures: // such as a queue of events that ran over: the next look finds it
+				log.Warn("watching the schedules' folder", "path", path, "err", err)
 				continue
 			case <-settled.C:
 			case <-again.C:
