@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -19,6 +21,7 @@ import (
 type pair struct {
 	*testing.T
 	box           *box
+	store         *server.Redis // of the schedules; the broker is another one
 	queue         string
 	client        *client
 	leader, other *running
@@ -33,12 +36,11 @@ const schedulePeriod = 500 * time.Millisecond
 
 func newPair(t *testing.T, lease time.Duration) *pair {
 	t.Helper()
-	redis := ownRedis(t, server.RedisOptions{Persistence: server.AOFEverySec})
-	p := &pair{T: t, box: newBox(t), ledgers: map[*running]string{}}
-	broker := "redis://" + redis.Addr() + "/1"
+	p := &pair{T: t, box: newBox(t), ledgers: map[*running]string{}, store: ownRedis(t, server.RedisOptions{Persistence: server.AOFAlways})}
+	broker := "redis://" + redisAddr(t) + "/8"
 	p.client = dial(t, broker)
 	p.queue = p.client.newQueue()
-	p.box.env = []string{"ACKLAB_STORE_URL=redis://" + redis.Addr() + "/0", "ACKLAB_BROKER_URL=" + broker}
+	p.box.env = []string{"ACKLAB_STORE_URL=redis://" + p.store.Addr() + "/0", "ACKLAB_BROKER_URL=" + broker}
 	for i := range 10 {
 		name := fmt.Sprintf("s%d", i)
 		p.names = append(p.names, name)
@@ -164,3 +166,50 @@ func TestAFrozenSchedulerSendsNothingOfItsOldTerm(t *testing.T) {
 	}
 }
 
+func TestWhatIsDueWhileTheScheduleStoreIsAwayIsSentAfterwards(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]func(context.Context, *server.Redis) error{
+		"frozen": func(ctx context.Context, r *server.Redis) error {
+			return errors.Join(r.Freeze(ctx), rest(ctx, 4*time.Second), r.Thaw(ctx))
+		},
+		"restarted": func(ctx context.Context, r *server.Redis) error {
+			return errors.Join(r.Kill(ctx), rest(ctx, 4*time.Second), r.Boot(ctx))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, 2*time.Second)
+			<-time.After(time.Second)
+			before := p.sent()
+			if err := away(within(t), p.store); err != nil {
+				t.Fatal(err)
+			}
+			if !eventually(func() bool { return p.sent() > before+100 }) { // what four seconds owe, and more
+				t.Fatalf("%d ticks were sent; the schedulers said\n%s\n%s", p.sent()-before, p.leader.quit(), p.other.quit())
+			}
+			ticks, doubles := p.accounts(p.stopAt(p.leader, p.other))
+			t.Logf("%d ticks, none missing, %d doubles", ticks, doubles)
+			if doubles > len(p.names) {
+				t.Errorf("%d doubles", doubles)
+			}
+		})
+	}
+}
+
+// sent is how many ticks both say that the broker has.
+func (p *pair) sent() int {
+	n := 0
+	for _, path := range p.ledgers {
+		n += len(lines(p.T, path, ledger.Confirmed))
+	}
+	return n
+}
+
+func rest(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
