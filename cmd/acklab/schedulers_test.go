@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,6 +199,23 @@ func TestWhatIsDueWhileTheScheduleStoreIsAwayIsSentAfterwards(t *testing.T) {
 	}
 }
 
+func TestASchedulerThatIsStoppedIsFollowedAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, time.Minute)
+	p.leader.signal(syscall.SIGTERM)
+	at := time.Now()
+	p.leader.ended(0)
+	took := p.takesOver(at)
+	if took > 20*time.Second { // nobody waits for the lease
+		t.Errorf("the other one sends %v after the stop", took)
+	}
+	ticks, doubles := p.accounts(p.stopAt(p.other))
+	t.Logf("the other one sends %.2f s after the stop; %d ticks, none missing, %d doubles", took.Seconds(), ticks, doubles)
+	if doubles > 0 {
+		t.Errorf("%d doubles though the first had settled everything", doubles)
+	}
+}
+
 // sent is how many ticks both say that the broker has.
 func (p *pair) sent() int {
 	n := 0
@@ -212,4 +232,79 @@ func rest(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+func TestASharedStoreThatMakesNoSenseIsSaidInOneLine(t *testing.T) {
+	t.Parallel()
+	wrongInput(t, []string{"ACKLAB_BROKER_URL=memory://"}, []wrong{
+		{"scheduler", "no schedules: name a YAML file with --file, or a store with --store"},
+		{"scheduler --store redis://:s3cret@127.0.0.1:1/0", "connection refused"},
+		{"scheduler --store amqp://u:s3cret@h/", `store URL has scheme "amqp"`},
+		{"scheduler --store redis://h/0 --lease 1s", "lease 1s: use 2s to 10m0s"},
+		{"scheduler --store redis://h/0 --lease soon", `"soon"`},
+		{"scheduler --store redis://h/0 --state x", "--state and --store"},
+		{"scheduler --store redis://h/0 --from 2026-01-01T00:00:00Z --until 2026-01-02T00:00:00Z", "--from and --store"},
+		{"scheduler --file beat.yaml --lease 5s", "none is named"},
+		{"scheduler --file beat.yaml --no-lock", "none is named"},
+	})
+}
+
+func TestAFilesSchedulesAreSentAndListedBesideTheStores(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	broker := "redis://" + redisAddr(t) + "/8"
+	c := dial(t, broker)
+	queue := c.newQueue()
+	b.env = []string{"ACKLAB_STORE_URL=redis://" + redisAddr(t) + "/10", "ACKLAB_BROKER_URL=" + broker}
+	file := b.path("beat.yaml")
+	write := func(name string) {
+		t.Helper()
+		text := "schedules:\n  - name: " + name + "\n    task: noop\n    queue: " + queue + "\n    every: 200ms\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("of the file")
+	b.run("schedule", "add", "of the store", "--task", "noop", "--queue", queue, "--every", "200ms").ended(0)
+	path := b.path("scheduler.jsonl")
+	s := b.start("scheduler", "--file", file, "--ledger", path)
+	s.await(path, ledger.Confirmed, 10)
+	lists := func(want ...string) {
+		t.Helper()
+		var said string
+		if !eventually(func() bool {
+			p := b.run("schedule", "list")
+			said = p.stdout.String()
+			return !slices.ContainsFunc(want, func(w string) bool { return !regexp.MustCompile(w).MatchString(said) })
+		}) {
+			t.Fatalf("the list says\n%s\nwant %q; the scheduler said\n%s", said, want, s.quit())
+		}
+	}
+	lists(`of the file .* file\n`, `of the store .* store\n`, ` leads, in term `)
+	b.refuses("it belongs to the scheduler's file: edit it there", "schedule", "edit", "of the file", "--every", "1m")
+	b.refuses("it belongs to the scheduler's file", "schedule", "add", "of the file", "--task", "noop", "--every", "1m")
+
+	asked := b.run("schedule", "run-now", "of the file")
+	asked.ended(0)
+	id := strings.TrimSpace(asked.stdout.String())
+	if !eventually(func() bool {
+		return slices.ContainsFunc(lines(t, path, ledger.Confirmed), func(l ledger.Line) bool { return l.Task == id })
+	}) {
+		t.Errorf("what was asked for was not sent; the scheduler said\n%s", s.quit())
+	}
+	past := b.run("schedule", "history", "of the file")
+	if !strings.Contains(past.stdout.String(), "sent (by hand)") {
+		t.Errorf("the history says\n%s", &past.stdout)
+	}
+
+	// Edits are in force while it runs.
+	write("another")
+	b.run("schedule", "disable", "of the store").ended(0)
+	lists(`another .* file\n`, `of the store .* disabled `)
+	if said := b.run("schedule", "list").stdout.String(); strings.Contains(said, "of the file") {
+		t.Errorf("the old one is still listed:\n%s", said)
+	}
+	s.signal(syscall.SIGTERM)
+	s.ended(0)
+	lists("no scheduler leads")
 }

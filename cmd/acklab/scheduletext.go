@@ -18,13 +18,20 @@ type listed struct {
 	redisstore.Entry
 	// Next is when it is due next; none: it is not enabled, or over.
 	Next time.Time `json:"next,omitzero"`
+	// Hidden: the file has one of the same name, and that one counts.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 func listing(entries []redisstore.Entry, now time.Time) []listed {
+	inFile := map[string]bool{}
+	for _, e := range entries {
+		inFile[e.Schedule.Name] = inFile[e.Schedule.Name] || e.Origin == redisstore.InFile
+	}
 	all := make([]listed, len(entries))
 	for i, e := range entries {
 		all[i].Entry = e
-		if s := e.Schedule; s.Enabled && (s.MaxRuns == 0 || e.State.Runs < s.MaxRuns) {
+		all[i].Hidden = e.Origin == redisstore.InStore && inFile[e.Schedule.Name]
+		if s := e.Schedule; !all[i].Hidden && s.Enabled && (s.MaxRuns == 0 || e.State.Runs < s.MaxRuns) {
 			all[i].Next, _ = nextTick(s, now) // it has passed Check
 		}
 	}
@@ -79,6 +86,8 @@ func when(s scheduler.Schedule) string {
 
 func next(l listed) string {
 	switch {
+	case l.Hidden:
+		return "hidden by the file's"
 	case !l.Schedule.Enabled:
 		return "disabled"
 	case l.Next.IsZero():
