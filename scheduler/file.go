@@ -76,11 +76,12 @@ func at(n *yaml.Node, format string, args ...any) error {
 
 func parseYAML(data []byte) ([]Schedule, error) {
 	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		return nil, syntaxError(err)
-	}
-	if len(bytes.TrimSpace(data)) == 0 || len(doc.Content) == 0 {
+	err := yaml.Load(data, &doc)
+	if len(bytes.TrimSpace(data)) == 0 || err == nil && len(doc.Content) == 0 {
 		return nil, &placed{1, 1, errors.New("it is empty, want schedules: and a list; schedules: [] is none")}
+	}
+	if err != nil {
+		return nil, syntaxError(err)
 	}
 	root := resolve(doc.Content[0])
 	if root.Kind != yaml.MappingNode || len(root.Content) != 2 || root.Content[0].Value != "schedules" {

@@ -56,7 +56,11 @@ func OpenStateFile(path string) (*StateFile, error) {
 		return nil, fmt.Errorf("lock %s.lock: %w", path, err)
 	}
 	k := &StateFile{Memory: NewMemory(), path: path, lock: lock}
-	if err := errors.Join(k.read(), k.rewrite()); err != nil {
+	err = k.read()
+	if err == nil { // a damaged file stays as it is
+		err = k.rewrite()
+	}
+	if err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
