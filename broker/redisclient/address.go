@@ -1,10 +1,12 @@
 package redisclient
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,18 +22,20 @@ type Address struct {
 
 // Form says what a driver's URLs look like.
 type Form struct {
+	// Of is what the URLs are of, in its errors; empty: a broker.
+	Of string
 	// Plain and Secure are the schemes for TCP and for TLS.
 	Plain, Secure string
 	// Usage is appended to the errors: what is wanted.
 	Usage string
 }
 
-// Parse reads a broker URL of this form and returns its options unread. Its
+// Parse reads a URL of this form and returns its options unread. Its
 // errors are one line and never repeat a part of the URL that could hold the
 // password.
 func (f Form) Parse(raw string) (Address, url.Values, error) {
 	none := func(format string, args ...any) (Address, url.Values, error) {
-		return Address{}, nil, fmt.Errorf("broker URL "+format+": %s", append(args, f.Usage)...)
+		return Address{}, nil, fmt.Errorf("%s URL "+format+": %s", slices.Concat([]any{f.of()}, args, []any{f.Usage})...)
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -60,7 +64,7 @@ func (f Form) Parse(raw string) (Address, url.Values, error) {
 		return none("has a user without a password")
 	}
 	if a.DB, err = parseDB(u.Path); err != nil {
-		return Address{}, nil, err
+		return Address{}, nil, fmt.Errorf("%s URL %w", f.of(), err)
 	}
 	options, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -69,6 +73,8 @@ func (f Form) Parse(raw string) (Address, url.Values, error) {
 	return a, options, nil
 }
 
+func (f Form) of() string { return cmp.Or(f.Of, "broker") }
+
 func parseDB(path string) (int, error) {
 	name := strings.Trim(path, "/")
 	if name == "" {
@@ -76,7 +82,7 @@ func parseDB(path string) (int, error) {
 	}
 	db, err := strconv.Atoi(name)
 	if err != nil || db < 0 {
-		return 0, fmt.Errorf("broker URL has database %q: want a number from 0", name)
+		return 0, fmt.Errorf("has database %q: want a number from 0", name)
 	}
 	return db, nil
 }

@@ -19,6 +19,7 @@ type schedulerFlags struct {
 	file, state string
 	from, until string
 	result      resultFlags
+	shared      sharedFlags
 }
 
 func (f *schedulerFlags) add(cmd *cobra.Command) {
@@ -27,6 +28,7 @@ func (f *schedulerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.from, "from", "", "with --until: a simulated clock that begins at this moment and goes as fast as the broker takes the messages; nothing is remembered unless --state names a file")
 	cmd.Flags().StringVar(&f.until, "until", "", "end when everything that is due up to this moment, as 2026-11-21T07:31:43+01:00 (RFC 3339), was sent")
 	f.result.add(cmd)
+	f.shared.add(cmd)
 }
 
 // clock reads --from and --until.
@@ -50,8 +52,12 @@ func (f *schedulerFlags) clock() (clock scheduler.Clock, until time.Time, err er
 }
 
 // remember opens what the states are kept in, for the configuration. The function
-// ends it. (A store that several schedulers share gives Sources and Elector, too.)
-func (f *schedulerFlags) remember(cfg *scheduler.Config) (func() error, error) {
+// ends it. A store that several schedulers share gives schedules and elector, too.
+func (f *schedulerFlags) remember(ctx context.Context, cfg *scheduler.Config) (func() error, error) {
+	if f.shared.store.url != "" {
+		leave, err := f.shared.join(ctx, cfg)
+		return func() error { leave(); return nil }, err
+	}
 	path := f.state
 	switch {
 	case path == "" && f.from != "":
@@ -85,7 +91,12 @@ func newScheduler() *cobra.Command {
 			"and may have kwargs, queue, priority, phase, expires, jitter, enabled, catch_up (none, once, all), window,\n" +
 			"overlap (allow, skip), max_runs. When each is due, and what is sent twice or not at all: docs/architecture.md.",
 		Args: noWords,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runScheduler(cmd.Context(), &flags, &own) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := own.shared.check(cmd, &own); err != nil {
+				return err
+			}
+			return runScheduler(cmd.Context(), &flags, &own)
+		},
 	}
 	flags.add(cmd)
 	own.add(cmd)
@@ -99,23 +110,26 @@ func runScheduler(parent context.Context, flags *processFlags, own *schedulerFla
 	if err != nil {
 		return err
 	}
-	if own.file == "" {
-		return errors.New("no schedules: name a YAML file with --file")
+	if own.file == "" && own.shared.store.url == "" {
+		return errors.New("no schedules: name a YAML file with --file, or a store with --store")
 	}
 	p, err := flags.open(ctx, "scheduler")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	file := &scheduler.File{Path: own.file, Log: p.log}
-	if _, err := file.Load(ctx); err != nil { // before anything is made beside it
-		return err
-	}
 	cfg := scheduler.Config{
-		Sources: []scheduler.Source{file}, Clock: clock, Until: until, Origin: hostname(),
+		Clock: clock, Until: until, Origin: hostname(),
 		Ledger: p.ledger, Metrics: p.metrics, Log: p.log,
 	}
-	forget, err := own.remember(&cfg)
+	if own.file != "" {
+		file := &scheduler.File{Path: own.file, Log: p.log}
+		if _, err := file.Load(ctx); err != nil { // before anything is made beside it
+			return err
+		}
+		cfg.Sources = []scheduler.Source{file}
+	}
+	forget, err := own.remember(ctx, &cfg)
 	if err != nil {
 		return err
 	}
