@@ -43,14 +43,15 @@ var clientUsers = map[string][]string{
 	"broker/rabbitbroker":   {"github.com/rabbitmq/amqp091-go"},
 	"result/redisresult":    {"github.com/redis/go-redis"},
 	"result/postgresresult": {"github.com/jackc/pgx"},
+	"scheduler/redisstore":  {"github.com/redis/go-redis"},
 	"internal/inspect":      {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go"},
 	"internal/server":       {"github.com/redis/go-redis", "github.com/rabbitmq/amqp091-go", "github.com/jackc/pgx"},
 }
 
 // sharedBy are the packages that several drivers of one server share, and those
-// drivers.
+// drivers; the scheduler's store is one too.
 var sharedBy = map[string][]string{
-	"broker/redisclient": {"broker/asynqbroker", "broker/redisbroker", "result/redisresult"},
+	"broker/redisclient": {"broker/asynqbroker", "broker/redisbroker", "result/redisresult", "scheduler/redisstore"},
 }
 
 // goPackage is what go list says about a package.
@@ -144,7 +145,7 @@ var importRules = []struct {
 				if root != "" && d != contract && !within(d, "task") && !within(d, root) && !slices.Contains(sharedBy[d], root) {
 					found = append(found, "is a driver and imports "+d)
 				}
-				if drivers, shared := sharedBy[d]; shared && !slices.Contains(drivers, root) {
+				if drivers, shared := sharedBy[d]; shared && !slices.Contains(drivers, root) && !slices.Contains(drivers, p.dir()) {
 					found = append(found, "imports "+d+", which drivers share")
 				}
 			}
@@ -157,6 +158,7 @@ var importRules = []struct {
 			{ImportPath: "acklab/result/redisresult", Imports: []string{"acklab/broker"}},
 			{ImportPath: "acklab/broker/rabbitbroker", Imports: []string{"acklab/broker/redisclient"}},
 			{ImportPath: "acklab/worker", Imports: []string{"acklab/broker/redisclient"}},
+			{ImportPath: "acklab/scheduler", Imports: []string{"acklab/broker/redisclient"}},
 			{ImportPath: "acklab/internal/inspect", Imports: []string{"acklab/broker/redisclient"}},
 		},
 	},
@@ -249,6 +251,7 @@ var importRules = []struct {
 		},
 		planted: []goPackage{
 			{ImportPath: "acklab/experiments", Imports: []string{"github.com/redis/go-redis/v9"}},
+			{ImportPath: "acklab/scheduler", Imports: []string{"github.com/redis/go-redis/v9"}},
 			{ImportPath: "acklab/broker/redisbroker", Imports: []string{"github.com/rabbitmq/amqp091-go"}},
 			{ImportPath: "acklab/broker/brokertest", Imports: []string{"github.com/rabbitmq/amqp091-go"}},
 			{ImportPath: "acklab/cmd/acklab", Imports: []string{"github.com/hibiken/asynq"}},

@@ -20,11 +20,14 @@ const (
 	plantAnyOutcome  = "prediction-0-to-n"    // the prediction cannot fail
 	plantEmptyFolder = "empty-folder"         // the server is restarted without its data
 	plantStandIn     = "probe-through-proxy"  // it stays dead, and another one answers in its place
+	plantZone        = "zone-ignored"         // crontab lines are read in UTC
+	plantLock        = "lock-ignored"         // every scheduler leads
+	plantCatchUp     = "catch-up-ignored"     // ticks that were missed are not made up for
 	plantWrongCensus = plant.CensusOmits
 )
 
 // runnerPlants are all of the runner's own.
-var runnerPlants = []string{plantNoFault, plantIdleVictim, plantMissing, plantTorn, plantGap, plantAnyOutcome, plantEmptyFolder, plantStandIn}
+var runnerPlants = []string{plantNoFault, plantIdleVictim, plantMissing, plantTorn, plantGap, plantAnyOutcome, plantEmptyFolder, plantStandIn, plantZone, plantLock, plantCatchUp}
 
 // plants tells whether the plant is in place, and counts that it fired.
 func (r *Runner) plants(name string) bool {

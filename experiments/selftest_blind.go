@@ -46,6 +46,21 @@ func noResults(e *Experiment, name string) string {
 	return "nothing is stored here"
 }
 
+// noScheduler says that a plant which works on schedulers finds none in the cell that
+// it would be tried on; empty: it does, or is another plant.
+func noScheduler(e *Experiment, name string) string {
+	cell, err := target(e, name)
+	if name != plantZone && name != plantLock && name != plantCatchUp || err != nil {
+		return ""
+	}
+	for _, s := range cell.Steps {
+		if strings.HasPrefix(s.Name, stepScheduler) {
+			return ""
+		}
+	}
+	return "nothing is scheduled here"
+}
+
 // excuses say, by plant, why it cannot be seen.
 type excuses map[string]string
 
@@ -100,7 +115,7 @@ var nobodyWorks = func() excuses {
 	all := excuses{}
 	for _, name := range Plants() {
 		switch name {
-		case plantNoFault, plantEmptyFolder, plantStandIn, plantAnyOutcome:
+		case plantNoFault, plantEmptyFolder, plantStandIn, plantAnyOutcome, plantZone, plantLock, plantCatchUp:
 		default:
 			all[name] = "no task is published here, and no process but the runner takes part"
 		}
@@ -108,7 +123,30 @@ var nobodyWorks = func() excuses {
 	return all
 }()
 
+// onTime: the scheduler lives on, and is the only one.
+var onTime = excuses{
+	plantLock:    "there is only one scheduler",
+	plantCatchUp: "no tick is late",
+	plantZone:    "an interval has no zone",
+}
+
 var blindTo = map[string]excuses{
+	"midnight-comes-every-day": atOnce.and(nobodyDies).and(onTime).and(excuses{plantZone: ""}),
+	"interval-keeps-time": atOnce.and(nobodyDies).and(onTime).and(excuses{
+		plant.NeighbourAcked: "the worker has one delivery at a time, so there is no other",
+	}),
+	"two-schedulers": atOnce.and(onceEach).and(excuses{
+		plant.EarlyInLate:    nobodyDies[plant.EarlyInLate],
+		plant.NeighbourAcked: "the worker has one delivery at a time, so there is no other",
+		plantZone:            onTime[plantZone],
+	}),
+	"schedules-change-while-it-runs": atOnce.and(onceEach).and(excuses{
+		plant.EarlyInLate:    nobodyDies[plant.EarlyInLate],
+		plant.NeighbourAcked: "the worker has one delivery at a time, so there is no other",
+		plantZone:            onTime[plantZone],
+		plantLock:            "one scheduler comes after the other",
+		plantCatchUp:         "the schedule is not from a file here; two-schedulers sees it",
+	}),
 	"worker-crash": atOnce.and(calm),
 	"worker-killed-at-random": atOnce.and(calm).and(excuses{
 		plant.LateInEarly: alittleLate + "a random moment allows",

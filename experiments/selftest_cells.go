@@ -96,6 +96,19 @@ var aims = map[string]map[string]aim{
 	"task-comes-back": {
 		"": {"rabbitmq", Setting{"lease": "as it comes"}},
 	},
+	"midnight-comes-every-day": {
+		"": {"rabbitmq", Setting{"time": "00:00", "zone": "Europe/Berlin"}},
+	},
+	"interval-keeps-time": {
+		"": {"rabbitmq", Setting{}},
+	},
+	"two-schedulers": {
+		"":        {"rabbitmq", Setting{"leader": oneLeads, "fault": leaderKilled, "catch_up": "all"}},
+		plantLock: {"rabbitmq", Setting{"leader": oneLeads, "fault": leaderLives}},
+	},
+	"schedules-change-while-it-runs": {
+		"": {"rabbitmq", Setting{"change": changeKill}},
+	},
 	"load-is-watched": {
 		"": {"rabbitmq", Setting{"fault": "worker killed"}},
 	},

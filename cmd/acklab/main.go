@@ -90,7 +90,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRun(), newList(), newExplain(), newRecheck(), newCompare(), newReference(), newReadme(), newSelftest(),
-		newProducer(), newWorker(), newSend(), newResult(), newInspect(), newDoctor(),
+		newProducer(), newWorker(), newScheduler(), newSchedule(), newSend(), newResult(), newInspect(), newDoctor(),
 		newInprocess(), newMinder(),
 	)
 	return root

@@ -171,9 +171,15 @@ func (b *bench) start(t *testing.T, queue string, o celery.Options) *member {
 	} else if o.CrashAt == "result-stored" {
 		o.Result = "rpc://"
 	}
+	return b.run(t, func(dir, ledger, log string) (minder.Spec, error) { return b.app.Worker(o, "worker", dir, ledger, log) })
+}
+
+// run starts a process of Celery's.
+func (b *bench) run(t *testing.T, how func(dir, ledger, log string) (minder.Spec, error)) *member {
+	t.Helper()
 	dir := t.TempDir()
 	w := &member{t: t, ledger: filepath.Join(dir, "worker.jsonl"), log: filepath.Join(dir, "worker.log")}
-	spec, err := b.app.Worker(o, "worker", dir, w.ledger, w.log)
+	spec, err := how(dir, w.ledger, w.log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,16 @@ const (
 	Draining     Event = "draining"      // told to stop politely
 )
 
+// Events of a scheduler. Each tick that is due is planned, with the schedule and
+// the due moment in Detail.
+const (
+	Leading  Event = "leading"  // this scheduler sends from here on: Detail term
+	Resigned Event = "resigned" // its term ended as it wished: Detail term
+	Deposed  Event = "deposed"  // its term ended otherwise, or can no longer be trusted: Detail term, Reason
+	Missed   Event = "missed"   // a tick will not be attempted (again), by its catch-up policy: Reason. Without a task: N ticks of the schedule in Detail
+	Skipped  Event = "skipped"  // a tick will not be attempted, the one before it has not ended: Reason
+)
+
 // Events of a self-test.
 const (
 	PlantFired Event = "plant-fired" // the planted fault named Fault did what it is for

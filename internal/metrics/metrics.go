@@ -47,6 +47,10 @@ type Metrics struct {
 	reconnects *prometheus.CounterVec
 	leader     *prometheus.GaugeVec
 
+	ticks    *prometheus.CounterVec
+	repeated *prometheus.CounterVec
+	lateness *prometheus.HistogramVec
+
 	fault   *prometheus.GaugeVec
 	expTask *prometheus.GaugeVec
 	expOut  *prometheus.GaugeVec
@@ -62,6 +66,9 @@ var (
 	runBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 	waitBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 1800}
 )
+
+// A tick is on time to some milliseconds, or as late as its scheduler was away.
+var latenessBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400}
 
 // New makes the metrics and registers them with reg. It panics when reg has
 // them already: a process has one set.
@@ -85,6 +92,10 @@ func New(reg prometheus.Registerer) *Metrics {
 		reconnects: counter("acklab_reconnects_total", "Connections to the broker that were made again after one was lost."),
 		leader:     gauge("acklab_scheduler_leader", "Whether this scheduler leads and sends: 1 or 0."),
 
+		ticks:    counter("acklab_scheduler_ticks_total", "Ticks of schedules that were due, by how they ended: sent, refused, unsure, skipped or missed.", "outcome"),
+		repeated: counter("acklab_scheduler_repeated_total", "Ticks that were published though they may have been published before."),
+		lateness: unlabelled("acklab_scheduler_lateness_seconds", "Time from when a tick was to be sent to its confirmation.", latenessBuckets),
+
 		fault:   gauge("acklab_fault_active", "Whether a fault is injected at this moment: 1 or 0.", "fault"),
 		expTask: gauge("acklab_experiment_tasks", "Tasks of a finished cell, by what became of them, over all its trials.", "experiment", "system", "setting", "class"),
 		expOut:  gauge("acklab_experiment_outcome", "Outcome of a finished cell: 1 for the one it has.", "experiment", "system", "setting", "outcome"),
@@ -95,6 +106,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	reg.MustRegister(m.published, m.received, m.redelivered, m.depth, m.oldest,
 		m.tasks, m.wait, m.run, m.retries, m.results,
 		m.inFlight, m.brokerUp, m.reconnects, m.leader,
+		m.ticks, m.repeated, m.lateness,
 		m.fault, m.expTask, m.expOut)
 	return m
 }
@@ -111,6 +123,10 @@ func histogram(name, help string, buckets []float64) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"task"})
 }
 
+func unlabelled(name, help string, buckets []float64) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, nil)
+}
+
 // BrokerUp says whether the process is connected to its broker.
 func (m *Metrics) BrokerUp(up bool) {
 	if m != nil {
@@ -122,13 +138,6 @@ func (m *Metrics) BrokerUp(up bool) {
 func (m *Metrics) Reconnected() {
 	if m != nil {
 		m.reconnects.WithLabelValues().Inc()
-	}
-}
-
-// Leads says whether this scheduler is the one that sends.
-func (m *Metrics) Leads(leads bool) {
-	if m != nil {
-		m.leader.WithLabelValues().Set(number(leads))
 	}
 }
 

@@ -29,6 +29,9 @@ func feed(m *metrics.Metrics) {
 	m.BrokerUp(true)
 	m.Reconnected()
 	m.Leads(false)
+	m.Ticked("sent", 2)
+	m.TickRepeated()
+	m.TickLate(3 * time.Millisecond)
 	m.FaultActive("freeze", true)
 	m.CellDone("worker-crash", "redis", map[string]string{"crash_at": "started", "ack": "late"}, "as predicted", map[string]int{"finished": 10, "lost": 0})
 }
@@ -47,7 +50,8 @@ func TestEveryMetricOfTheDesignIsThereAndFollowsTheNamingRules(t *testing.T) {
 	for _, name := range []string{
 		"acklab_published_total", "acklab_received_total", "acklab_redelivered_total", "acklab_tasks_total", "acklab_task_wait_seconds",
 		"acklab_task_run_seconds", "acklab_retries_total", "acklab_worker_in_flight", "acklab_queue_depth", "acklab_queue_oldest_seconds",
-		"acklab_broker_up", "acklab_reconnects_total", "acklab_scheduler_leader", "acklab_fault_active", "acklab_experiment_tasks", "acklab_experiment_outcome",
+		"acklab_broker_up", "acklab_reconnects_total", "acklab_scheduler_leader", "acklab_scheduler_ticks_total",
+		"acklab_scheduler_repeated_total", "acklab_scheduler_lateness_seconds", "acklab_fault_active", "acklab_experiment_tasks", "acklab_experiment_outcome",
 	} {
 		if n, err := testutil.GatherAndCount(reg, name); err != nil || n == 0 {
 			t.Errorf("%s: %d series, %v", name, n, err)

@@ -427,13 +427,13 @@ func TestStandardInputOutputAndEnvironment(t *testing.T) {
 		t.Errorf("write after the end: %v, want ErrExited", err)
 	}
 
-	p = run(t, m, minder.Spec{Argv: []string{"sh", "-c", "cat; env | cut -d= -f1 | sort; echo $HOME $A; echo oops >&2"},
+	p = run(t, m, minder.Spec{Argv: []string{"sh", "-c", "cat; env | cut -d= -f1 | sort; echo $HOME $TMPDIR $A; echo oops >&2"},
 		Dir: dir, Env: []string{"A=b"}, Stdout: "env", Stderr: "err"})
 	if err := p.WriteStdin([]byte("x")); err == nil {
 		t.Error("write without a pipe: no error")
 	}
 	awaitExit(t, p)
-	if got, want := string(must(os.ReadFile(filepath.Join(dir, "env")))), "A\nHOME\nLANG\nPATH\nPWD\n"+dir+" b\n"; got != want {
+	if got, want := string(must(os.ReadFile(filepath.Join(dir, "env")))), "A\nHOME\nLANG\nPATH\nPWD\nTMPDIR\n"+dir+" "+m.Root()+" b\n"; got != want {
 		t.Errorf("environment:\n%swant:\n%s", got, want)
 	}
 	if got := string(must(os.ReadFile(filepath.Join(dir, "err")))); got != "oops\n" {

@@ -16,8 +16,9 @@ type Spec struct {
 	Argv []string
 	// Dir is the working directory and HOME; empty means the minder's Root.
 	Dir string
-	// Env is added to an environment of PATH, LANG and HOME, which is all that a
-	// process inherits.
+	// Env is added to an environment of PATH, LANG, HOME and TMPDIR, which is all that a
+	// process inherits. TMPDIR is the minder's Root, so that nothing is left of a
+	// process that is killed; another User has none.
 	Env []string
 	// Stdout and Stderr are files to append to (relative ones are in Dir); empty
 	// means nowhere. They may be the same file.
@@ -79,7 +80,11 @@ func (s Spec) order(root string) (*order, error) {
 	if search == "" {
 		search = fallbackPath
 	}
-	env := append([]string{"PATH=" + search, "LANG=C.UTF-8", "HOME=" + dir}, s.Env...)
+	env := []string{"PATH=" + search, "LANG=C.UTF-8", "HOME=" + dir}
+	if s.User == nil { // the folder is not open to others
+		env = append(env, "TMPDIR="+root)
+	}
+	env = append(env, s.Env...)
 	return &order{
 		Name: s.label(), Path: path, Argv: s.Argv, Dir: dir, Env: env,
 		Stdout: in(dir, s.Stdout), Stderr: in(dir, s.Stderr), Stdin: s.Stdin, User: s.User,

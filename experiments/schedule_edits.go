@@ -1,0 +1,120 @@
+package experiments
+
+import (
+	"time"
+
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+)
+
+var scheduleEdits = &Experiment{
+	Name:     "schedules-change-while-it-runs",
+	Question: "A schedule is added, changed, switched off or run by hand while the scheduler runs: what happens, and what survives its restart?",
+	Claims:   []string{"G4"},
+	Varies:   "the change",
+	Threats: []string{
+		"a change that nobody saw: each is followed by ticks that only it explains, or by seconds without any",
+		"the scheduler judges itself: ticks are known by their ids, computed from the name and the grid of the interval",
+		"the web page of the claim is not built yet: the same store is edited from the command line",
+	},
+	Cells: func(sys System, suite Suite) []Cell {
+		var cells []Cell
+		for _, change := range scheduleChanges {
+			cells = append(cells, editCell(sys, change))
+		}
+		if suite == Quick {
+			return oneTrialEach(cells...)
+		}
+		return cells
+	},
+	Suites: []Suite{},
+}
+
+// The changes.
+const (
+	changeAdd     = "added"
+	changeEdit    = "edited"
+	changeDisable = "disabled"
+	changeByHand  = "run by hand"
+	changeRestart = "scheduler restarted"
+	changeKill    = "scheduler killed and started again"
+)
+
+var scheduleChanges = []string{changeAdd, changeEdit, changeDisable, changeByHand, changeRestart, changeKill}
+
+// editLease is how long the lease of a scheduler that was killed still lasts.
+const editLease = 2 * time.Second
+
+func editCell(sys System, change string) Cell {
+	c := Cell{
+		System: sys, Setting: Setting{"change": change}, Trials: 3, Pace: Alone, Load: 30, Seconds: 5,
+		Results: ResultSpec{Store: inRedis, Own: true},
+	}
+	if sys.Kind == NoServer {
+		c.NotRun = "no such point: the in-process queue has no other process, and so no scheduler"
+		return c
+	}
+	add := EditSchedule("add", "twin", "--task", "noop", "--every", twinEvery.String(), "--catch-up", "all", "--window", "1m")
+	clock := Clockwork{Store: true, Lease: editLease}
+	c.Steps = []Step{
+		Declare(), StartWorker(cleanWorker, Hands{Ack: "late", Concurrency: 1, Multiplier: 4}), AwaitConsuming(cleanWorker),
+		StartScheduler("scheduler1", clock), AwaitCount("scheduler1", ledger.Leading, 1), add, AwaitCount("scheduler1", ledger.Confirmed, 4),
+	}
+	c.Predicted = check.Bounds{}
+	c.Reasons = map[string]string{}
+	last := "scheduler1"
+	switch change {
+	case changeAdd:
+
+		c.Because = "the scheduler is told of an edit, and the next tick is on the grid"
+	case changeEdit:
+		c.Steps = append(c.Steps, EditSchedule("edit", "twin", "--every", (twinEvery*2).String()), CountTicks("scheduler1", 3*time.Second, "ticks_after"))
+		c.Measures = []string{"ticks_after"}
+		c.Predicted["ticks_after"] = [2]int{5, 8}
+		c.Reasons["ticks_after"] = "three seconds have six ticks of half a second, one more or less at both ends, and one that was under way"
+		c.Because = "what was changed is in force at once"
+	case changeDisable:
+		c.Steps = append(c.Steps, EditSchedule("disable", "twin"), CountTicks("scheduler1", 2*time.Second, "ticks_after"))
+		c.Measures = []string{"ticks_after"}
+		c.Predicted["ticks_after"] = [2]int{0, 2}
+		c.Reasons["ticks_after"] = "one may be under way, and a busy machine may be half a second late to tell the scheduler"
+		c.Because = "what is disabled is not owed"
+	case changeByHand:
+		c.Steps = append(c.Steps, EditSchedule("disable", "twin"), CountTicks("scheduler1", time.Second, "ticks_before"), EditSchedule("run-now", "twin"), CountTicks("scheduler1", 2*time.Second, "ticks_after"))
+		c.Measures = []string{"ticks_after"}
+		c.Predicted["ticks_after"] = [2]int{1, 1}
+		c.Because = "it is sent once, also while it is disabled"
+	case changeRestart, changeKill:
+		end := EndMember("scheduler1")
+		c.Because = "the last ticks are in the store, and what was due meanwhile is made up for"
+		if change == changeKill {
+			end = Kill("scheduler1")
+			c.Expect.Faults = []string{faultKill}
+			c.Predicted["redelivered"] = [2]int{0, 1}
+			c.Reasons["redelivered"] = "a tick that was claimed and not settled when it was killed is sent again under its id"
+		}
+		last = "scheduler2"
+		c.Steps = append(c.Steps, end, StartScheduler("scheduler2", clock), AwaitCount("scheduler2", ledger.Confirmed, 6))
+	}
+	c.Steps = append(c.Steps, EditSchedule("disable", "twin"), EndMember(last))
+	c.Final = []Step{MeasureTwins(editedBy(last)...)}
+	if change != changeByHand && change != changeEdit {
+		c.Measures = append(c.Measures, twinMeasures...)
+		c.Predicted["ticks_missed"] = [2]int{0, 0}
+	}
+	c.Claims = map[string]check.Bounds{"G4": {"lost": {0, 0}, "repeated": {0, 0}, "never_sent": {0, 0}}}
+	for _, m := range []string{"ticks_after", "ticks_missed"} {
+		if b, ok := c.Predicted[m]; ok {
+			c.Claims["G4"][m] = b
+		}
+	}
+	return c
+}
+
+// editedBy are the schedulers of a trial.
+func editedBy(last string) []string {
+	if last == "scheduler1" {
+		return []string{last}
+	}
+	return []string{"scheduler1", last}
+}

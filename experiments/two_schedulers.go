@@ -1,0 +1,187 @@
+package experiments
+
+import (
+	"time"
+
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+)
+
+var twoSchedulers = &Experiment{
+	Name:     "two-schedulers",
+	Question: "Two schedulers have the same schedules: is everything sent twice, and what if the one that leads dies or stands still?",
+	Claims:   []string{"G3"},
+	Varies:   "whether one leads x what happens to it x the catch-up policy x whether workers can tell doubles",
+	Threats: []string{
+		"the fault happened to nobody: the scheduler that is hit is the one that has written that it leads, after ten ticks of this term",
+		"a tick that nobody planned is silence: the ticks that were due are computed from the interval, not from what schedulers say",
+		"order and clocks: the time without a leader is from the evidence of the fault to the other's line, on the host's monotonic clock",
+		"a young leader is not an old one: it has renewed its lease several times when it is hit",
+	},
+	Suites: []Suite{Quick},
+	Celery: true,
+	Cells: func(sys System, suite Suite) []Cell {
+		alone, leads := doubleCell(sys, false), leaderCell(sys, leaderLives, "all")
+		killed := leaderCell(sys, leaderKilled, "all")
+		if suite == Quick {
+			if sys.Name != "rabbitmq" && sys.Name != "asynq" {
+				return nil
+			}
+			return oneTrialEach(alone, leads, killed)
+		}
+		return []Cell{alone, doubleCell(sys, true), leads, killed, leaderCell(sys, leaderKilled, "none"), leaderCell(sys, leaderFrozen, "all")}
+	},
+}
+
+const (
+	twinEvery = 250 * time.Millisecond
+	twinTicks = 40 // 10 s
+	twinLease = 2 * time.Second
+	// twinTask is how long the task of a tick takes: long enough for the double of
+	// another scheduler to come while it runs.
+	twinTask = 100 * time.Millisecond
+)
+
+// What happens to the leader.
+const (
+	leaderLives  = "none"
+	leaderKilled = "leader killed"
+	leaderFrozen = "leader frozen past its lease"
+)
+
+const (
+	eachItsOwn = "each its own"
+	oneLeads   = "one leads"
+)
+
+// twin is the schedule of both.
+func twin(catchUp string) scheduled {
+	s := scheduled{Name: "twin", Task: "sleep", Args: []any{twinTask.Seconds()}, Every: twinEvery.String(), MaxRuns: twinTicks, CatchUp: catchUp}
+	if catchUp == "all" {
+		s.Window = time.Minute.String()
+	}
+	return s
+}
+
+func twinCellOf(sys System, setting Setting) Cell {
+	c := Cell{System: sys, Setting: setting, Trials: 3, Pace: Alone, Load: twinTicks, Seconds: 14, Measures: twinMeasures, Results: ResultSpec{Store: inRedis, Own: true}}
+	if sys.Kind == NoServer {
+		c.NotRun = "no such point: the in-process queue has no other process, and so no scheduler"
+	}
+	return c
+}
+
+// doubleCell: two schedulers that know nothing of each other. dedupe: the workers
+// ask the result store, one task at a time, so that a double never runs beside the
+// first.
+func doubleCell(sys System, dedupe bool) Cell {
+	c := twinCellOf(sys, Setting{"leader": eachItsOwn, "fault": leaderLives, "catch_up": "all", "dedupe": "no"})
+	if c.NotRun != "" {
+		return c
+	}
+	if dedupe {
+		c.Setting["dedupe"] = "by the result store"
+		if sys.Celery {
+			c.NotRun = "no such point: Celery's workers do not ask whether a task has run"
+			return c
+		}
+	} else {
+		c.Results = ResultSpec{}
+	}
+	clock := Clockwork{Schedules: []scheduled{twin("all")}}
+	c.Steps = []Step{
+		Declare(), StartWorker(cleanWorker, Hands{Ack: "late", Concurrency: twinHands(dedupe), Multiplier: 4}), AwaitConsuming(cleanWorker),
+		StartScheduler("scheduler1", clock), StartScheduler("scheduler2", clock),
+		AwaitCount("scheduler1", ledger.Attempted, twinTicks), AwaitCount("scheduler2", ledger.Attempted, twinTicks),
+		EndMember("scheduler1"), EndMember("scheduler2"),
+	}
+	c.Final = []Step{MeasureTwins("scheduler1", "scheduler2")}
+	c.Predicted = check.Bounds{"sends_percent": {150, 204}, "ticks_missed": {0, 0}}
+	c.Reasons = map[string]string{"sends_percent": "the two do not begin in the same moment: at both ends some ticks are sent by one alone"}
+	c.Because = "each of them sends every tick"
+	both := [2]int{twinTicks / 2, twinTicks}
+	switch {
+	case sys.Celery: // its ticks have ids of their own: nobody can tell that two are one
+		delete(c.Predicted, "ticks_missed")
+		c.Because += ", and in Celery each time as another task"
+	case sys.Name == "asynq":
+		few := [2]int{0, twinTicks / 4}
+		c.Predicted["repeated"], c.Predicted["restarted"], c.Predicted["redelivered"] = few, few, few
+		c.Because += "; asynq refuses an id that it holds"
+		for _, count := range []string{"repeated", "restarted", "redelivered"} {
+			c.Reasons[count] = "on a busy machine the double may come when the first has ended"
+		}
+	default:
+		c.Predicted["redelivered"] = both
+		c.Reasons["redelivered"] = c.Reasons["sends_percent"]
+		if !dedupe {
+			c.Predicted["repeated"], c.Predicted["restarted"] = both, both
+			c.Reasons["repeated"], c.Reasons["restarted"] = c.Reasons["sends_percent"], c.Reasons["sends_percent"]
+		} else {
+			c.Because += "; the worker finds the result of the first"
+		}
+	}
+	c.Claims = map[string]check.Bounds{"G3": {"sends_percent": {150, 204}}}
+	return c
+}
+
+// twinHands: with one slot a double never runs beside the first.
+func twinHands(dedupe bool) int {
+	if dedupe {
+		return 1
+	}
+	return 4
+}
+
+// leaderCell: one of two leads, and something happens to it.
+func leaderCell(sys System, fault, catchUp string) Cell {
+	c := twinCellOf(sys, Setting{"leader": oneLeads, "fault": fault, "catch_up": catchUp, "dedupe": "by the result store"})
+	switch {
+	case c.NotRun != "":
+		return c
+	case sys.Celery:
+		c.NotRun = "no such point: Celery's beat has no leader; of two, each sends everything"
+		return c
+	}
+	clock := Clockwork{Schedules: []scheduled{twin(catchUp)}, Store: true, Lease: twinLease}
+	c.Steps = []Step{
+		Declare(), StartWorker(cleanWorker, Hands{Ack: "late", Concurrency: 1, Multiplier: 4}), AwaitConsuming(cleanWorker),
+		StartScheduler("scheduler1", clock), StartScheduler("scheduler2", clock), AwaitSent(ledger.Confirmed, 10, "scheduler1", "scheduler2"),
+	}
+	c.Predicted = check.Bounds{"sends_percent": {100, 100}, "ticks_missed": {0, 0}, "terms": {1, 1}}
+	c.Reasons = map[string]string{}
+	c.Because = "only who leads sends"
+	if fault != leaderLives {
+		c.Steps = append(c.Steps, HitTheLeader(fault, "scheduler1", "scheduler2"))
+		c.Measures = append(c.Measures, "without_leader_ms")
+		// It renews a third into its lease. The next one asks as soon as it has run out.
+		c.Predicted["without_leader_ms"], c.Predicted["terms"] = [2]int{int(twinLease.Milliseconds()) / 2, int(twinLease.Milliseconds()) + 3000}, [2]int{2, 2}
+		c.Reasons["without_leader_ms"] = "the lease was renewed up to a third of it before, and a busy machine is late"
+		c.Predicted["sends_percent"] = [2]int{100, 104}
+		c.Reasons["sends_percent"] = "a tick that was claimed and not settled at the moment of the fault is sent again under its id"
+		once := [2]int{0, 1}
+		c.Predicted["redelivered"] = once
+		c.Reasons["redelivered"] = c.Reasons["sends_percent"]
+		c.Because = "the other leads when the lease has run out, and sends what is owed"
+	}
+	if catchUp == "none" {
+		missed := int((twinLease + 3*time.Second) / twinEvery)
+		c.Predicted["ticks_missed"], c.Predicted["never_sent"] = [2]int{1, missed}, [2]int{1, missed}
+		c.Predicted["sends_percent"] = [2]int{0, 104}
+		c.Because = "the other leads when the lease has run out, and what was due before that is not sent"
+		c.Reasons["ticks_missed"] = "one for each interval without a leader"
+		c.Reasons["never_sent"] = c.Reasons["ticks_missed"]
+		c.Reasons["sends_percent"] = "those that were missed were not sent"
+	}
+	c.Steps = append(c.Steps, AwaitSent(ledger.Confirmed, twinTicks, "scheduler1", "scheduler2"), EndMember("scheduler1"), EndMember("scheduler2"))
+	c.Final = []Step{MeasureTwins("scheduler1", "scheduler2")}
+	if fault == leaderKilled {
+		c.Expect.Faults = []string{faultKill}
+	} else if fault == leaderFrozen {
+		c.Expect.Faults = []string{faultFreeze}
+	}
+	if fault == leaderLives {
+		c.Claims = map[string]check.Bounds{"G3": {"sends_percent": {100, 100}, "repeated": {0, 0}}}
+	}
+	return c
+}

@@ -1,0 +1,130 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"acklab/internal/ledger"
+	"acklab/task"
+)
+
+// twinMeasures: sends_percent is how many publishes there were for each tick that
+// was due from the first to the last that was sent; ticks_missed is how many of
+// these were never confirmed; terms is how often one began to lead.
+var twinMeasures = []string{"sends_percent", "ticks_missed", "terms"}
+
+// HitTheLeader does something to the scheduler that leads, and waits until the
+// other does. One that was frozen goes on again when its lease has been over for a
+// while.
+func HitTheLeader(what string, names ...string) Step {
+	return Step{what, func(ctx context.Context, t *Trial) error {
+		leader, err := t.leader(names)
+		if err != nil {
+			return err
+		}
+		hit := Kill(leader)
+		if what == leaderFrozen {
+			hit = Freeze(leader)
+		}
+		if err := hit.Do(ctx, t); err != nil {
+			return err
+		}
+		if t.run.plants(plantNoFault) {
+			return nil
+		}
+		since := ledger.Now()
+		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == leader })
+		if err := AwaitSent(ledger.Leading, 1, others...).Do(ctx, t); err != nil {
+			return err
+		}
+		lines, err := t.read(others[0])
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(lines, func(l ledger.Line) bool { return l.Event == ledger.Leading })
+		if err := t.Measure("without_leader_ms", milliseconds(since, lines[at].Mono)); err != nil || what != leaderFrozen {
+			return err
+		}
+		if err := pause(ctx, twinLease); err != nil {
+			return err
+		}
+		return Thaw(leader).Do(ctx, t)
+	}}
+}
+
+// leader is the one of the schedulers that has written that it leads.
+func (t *Trial) leader(names []string) (string, error) {
+	for _, name := range names {
+		if t.members[name].tail.counts[ledger.Leading] > 0 {
+			return name, nil
+		}
+	}
+	return "", errors.New("none of the schedulers has written that it leads")
+}
+
+// MeasureTwins measures what two schedulers with one schedule have sent.
+func MeasureTwins(names ...string) Step {
+	return Step{"measure what the schedulers sent", func(_ context.Context, t *Trial) error {
+		s := sends{at: map[int64]int{}}
+		for _, name := range names {
+			lines, err := t.read(name)
+			if err != nil {
+				return err
+			}
+			s.take(lines, t.cell.System.Celery)
+		}
+		if len(s.at) == 0 {
+			return errors.New("measure what the schedulers sent: nothing was")
+		}
+		due, missed := s.due()
+		return errors.Join(
+			t.Measure("sends_percent", 100*float64(s.attempts)/float64(due)), t.Measure("ticks_missed", float64(missed)), t.Measure("terms", float64(s.terms)),
+		)
+	}}
+}
+
+// sends are the publishes of schedulers whose ticks lie on the grid of twinEvery.
+type sends struct {
+	attempts, terms int
+	at              map[int64]int // by grid point: confirms
+}
+
+// take reads a ledger. The grid point of a tick of ours follows from its id; a tick
+// of Celery's lies where it was sent.
+func (s *sends) take(lines []ledger.Line, celery bool) {
+	if len(lines) == 0 {
+		return
+	}
+	points := map[string]int64{}
+	first, last := point(lines[0].Wall)-1, point(lines[len(lines)-1].Wall)+1
+	for p := first; p <= last && !celery; p++ {
+		points[task.TickID("twin", time.Unix(0, p*int64(twinEvery)))] = p
+	}
+	for _, l := range lines {
+		at, known := points[l.Task]
+		if celery {
+			at, known = point(l.Wall), true
+		}
+		switch {
+		case l.Event == ledger.Leading:
+			s.terms++
+		case l.Event == ledger.Attempted:
+			s.attempts++
+		case l.Event == ledger.Confirmed && known:
+			s.at[at]++
+		}
+	}
+}
+
+func point(t time.Time) int64 { return t.UnixNano() / int64(twinEvery) }
+
+// due is how many grid points there are from the first tick to the last, and missed
+// how many of them have none.
+func (s *sends) due() (due, missed int) {
+	points := slices.Collect(maps.Keys(s.at))
+	due = int(slices.Max(points)-slices.Min(points)) + 1
+	return due, due - len(points)
+}

@@ -1,0 +1,44 @@
+package scheduler
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+
+	"acklab/task"
+)
+
+// message is a tick as it is published. It is the same whoever makes it, apart
+// from origin.
+func (s Schedule) message(t Tick, origin string) *task.Message {
+	id := t.ID()
+	m := &task.Message{ID: id, TaskID: id, Name: s.Task, Args: s.Args, Kwargs: s.Kwargs,
+		Options: task.Options{Queue: s.Queue, Priority: s.Priority, Expires: s.expiry(t), Origin: origin}}
+	// TODO(flow): m.Once = true, when task.Options has it.
+	return m
+}
+
+// expiry is when the task of a tick expires, zero for never.
+func (s Schedule) expiry(t Tick) time.Time {
+	if s.Expires == 0 {
+		return time.Time{}
+	}
+	return s.firing(t).Add(s.Expires).UTC()
+}
+
+// firing is when a tick is to be sent: its due time and its share of the jitter.
+func (s Schedule) firing(t Tick) time.Time {
+	if s.Jitter == 0 || t.ByHand {
+		return t.Due
+	}
+	return t.Due.Add(share(t.ID(), s.Jitter))
+}
+
+// share is a part of d, from zero to less than d, that follows from an id alone.
+func share(id string, d time.Duration) time.Duration {
+	u := uuid.MustParse(id)
+	// The last six bytes of a UUIDv5 are hash and nothing else.
+	hash := uint64(binary.BigEndian.Uint16(u[10:12]))<<32 | uint64(binary.BigEndian.Uint32(u[12:16]))
+	return time.Duration(float64(hash) / (1 << 48) * float64(d))
+}

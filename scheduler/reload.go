@@ -1,0 +1,159 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// This file brings the schedules of the sources and the entries together.
+
+// reload reads the sources again. The states of schedules that are new come from
+// the keeper: they may have been there before.
+func (t *term) reload(ctx context.Context) error {
+	if err := t.load(ctx); err != nil {
+		return err
+	}
+	var states map[string]State
+	for _, l := range t.loaded {
+		if slices.ContainsFunc(l.schedules, func(s Schedule) bool { return t.entries[s.Name] == nil }) {
+			if err := t.flush(ctx); err != nil {
+				return err
+			}
+			var err error
+			if states, err = t.Keeper.States(ctx); err != nil {
+				return fmt.Errorf("read the states of the schedules: %w", err)
+			}
+			break
+		}
+	}
+	return t.merge(ctx, states)
+}
+
+// load reads all sources. One that cannot be read keeps what it had; at the first
+// beginning of a process that is an error.
+func (t *term) load(ctx context.Context) error {
+	for i, source := range t.Sources {
+		had := &t.loaded[i]
+		list, err := source.Load(ctx)
+		switch {
+		case err == nil:
+			if had.broken != "" {
+				t.Log.Info("the schedules can be read again", "schedules", len(list))
+			}
+			*had = loaded{schedules: list}
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case t.first:
+			return fmt.Errorf("read the schedules: %w", err)
+		case had.broken != err.Error():
+			had.broken = err.Error()
+			t.Log.Error("the schedules cannot be read; those that were read before stay in force", "err", err, "schedules", len(had.schedules))
+		}
+	}
+	return nil
+}
+
+// merge makes, changes and ends entries so that they are what was loaded. states
+// are those of schedules that are new.
+func (t *term) merge(ctx context.Context, states map[string]State) error {
+	found := map[string]bool{}
+	added, changed, removed := 0, 0, 0
+	for i, l := range t.loaded {
+		for _, s := range l.schedules {
+			if found[s.Name] {
+				t.Log.Error("a name that two sources have; the first counts", "schedule", s.Name)
+				continue
+			}
+			found[s.Name] = true
+			old := t.entries[s.Name]
+			print, err := s.MarshalJSON()
+			if err != nil {
+				return fmt.Errorf("schedule %q: %w", s.Name, err)
+			}
+			if old != nil && old.print == string(print) {
+				old.source = t.Sources[i]
+				continue
+			}
+			state := states[s.Name]
+			if old != nil {
+				state = old.state
+				changed++
+			} else {
+				added++
+			}
+			if err := t.take(ctx, s, string(print), t.Sources[i], old, state); err != nil {
+				return err
+			}
+		}
+	}
+	for name, e := range t.entries {
+		if !found[name] {
+			removed++
+			t.leave(e)
+			delete(t.entries, name)
+		}
+	}
+	if added+changed+removed > 0 {
+		t.Log.Info("schedules", "in force", len(t.entries), "new", added, "changed", changed, "removed", removed)
+	}
+	return nil
+}
+
+// take puts a schedule into force that is new or has changed. What was owed of it
+// stays owed if its timing is the same; else only what was claimed.
+func (t *term) take(ctx context.Context, s Schedule, print string, source Source, old *entry, state State) error {
+	timing, err := s.Timing()
+	if err == nil && s.Overlap == OverlapSkip && t.Results == nil {
+		err = wrong("overlap", "skip asks the result store, and there is none: use --result URL")
+	}
+	if err != nil {
+		if t.first {
+			return fmt.Errorf("schedule %q: %w", s.Name, err)
+		}
+		t.Log.Error("a schedule cannot be used and stays as it was", "schedule", s.Name, "err", err)
+		return nil
+	}
+	now := t.Clock.Now()
+	e := &entry{Schedule: s, timing: timing, print: print, source: source, place: -1}
+	begun, fresh := e.begin(state, now)
+	if fresh {
+		t.begun[s.Name] = begun
+	}
+	if old != nil {
+		t.hand(old, e, fresh)
+	}
+	t.entries[s.Name] = e
+	t.agenda.put(e)
+	t.tidy(ctx, e)
+	return nil
+}
+
+// hand gives what an entry owes to the one that takes its place.
+func (t *term) hand(old, e *entry, fresh bool) {
+	t.agenda.drop(old)
+	if !fresh {
+		e.began, e.again = old.began, old.again
+	}
+	for _, o := range old.owed {
+		if i := slices.IndexFunc(e.owed, func(other *owed) bool { return other.Equal(o.Tick) }); i >= 0 {
+			e.owed[i] = o // it knows more
+			continue
+		}
+		if !fresh || o.ByHand || o.claimed {
+			e.owe(o)
+		} else if o.planned {
+			t.end(o.givenUp(t.Clock.Now(), "the schedule was changed"))
+		}
+	}
+	e.advance()
+}
+
+// leave ends what a schedule that was removed still owes.
+func (t *term) leave(e *entry) {
+	e.gone = true
+	t.agenda.drop(e)
+	for _, o := range e.owed {
+		t.end(o.givenUp(t.Clock.Now(), "the schedule was removed"))
+	}
+}

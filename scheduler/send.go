@@ -1,0 +1,223 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+const (
+	// batch is how many ticks are claimed, published and settled in one go.
+	batch = 500
+	// publishWithin bounds the publish of a batch.
+	publishWithin = 10 * time.Second
+)
+
+// sending is a tick on its way.
+type sending struct {
+	*owed
+	entry *entry
+	msg   *task.Message
+}
+
+// pass takes up to a batch of entries that have something to do, and does it. An
+// error is the keeper's, the lease's or the ledger's: then what was to be sent is
+// still owed.
+func (t *term) pass(ctx context.Context, now time.Time) error {
+	var due []*entry
+	var out []sending
+	for len(t.agenda) > 0 && len(out) < batch && !t.agenda[0].wake.After(now) {
+		e := t.agenda[0]
+		t.agenda.drop(e)
+		due = append(due, e)
+		out = append(out, t.decide(e, now)...)
+	}
+	out = t.withoutOverlap(ctx, out, now)
+	err := t.send(ctx, out)
+	for _, e := range due {
+		if e.spent() {
+			e.next = Tick{}
+		}
+		t.agenda.put(e)
+	}
+	return err
+}
+
+// decide plans what has come due of a schedule, ends what is not to be sent, and
+// returns what is.
+func (t *term) decide(e *entry, now time.Time) []sending {
+	dropped, last := e.collect(now)
+	if dropped > 0 {
+		t.missedMany(e, dropped, last, now)
+	}
+	e.trim()
+	for _, o := range e.owed {
+		t.plan(e, o)
+	}
+	v := e.decide(now)
+	for _, o := range v.ended {
+		t.end(o)
+	}
+	if n := len(v.ended); n > 0 {
+		last := v.ended[n-1]
+		t.Log.Warn("not sent", "schedule", e.Name, "ticks", n, "last due", last.Tick.Due, "outcome", last.Kind, "reason", last.Reason)
+	}
+	var out []sending
+	for _, o := range v.send {
+		out = append(out, sending{o, e, e.message(o.Tick, t.Origin)})
+	}
+	return out
+}
+
+// plan writes a tick down as owed, once.
+func (t *term) plan(e *entry, o *owed) {
+	if o.planned {
+		return
+	}
+	o.planned = true
+	detail := map[string]string{"schedule": o.Schedule, "due": o.Due.Format(time.RFC3339Nano)}
+	if o.ByHand {
+		detail["by_hand"] = "true"
+	}
+	t.Ledger.Write(ledger.Line{Event: ledger.Planned, Task: o.ID(), Name: e.Task, Queue: e.Queue, Detail: detail})
+}
+
+// missedMany ends ticks that are too many to be looked at one by one.
+func (t *term) missedMany(e *entry, n int, last Tick, now time.Time) {
+	why := fmt.Sprintf("%d ticks before the last %d", n, MaxCaughtUp)
+	o := Outcome{Tick: last, Kind: Missed, At: now.UTC().Round(0), N: n, Task: last.ID(), Reason: why}
+	t.ended = append(t.ended, o)
+	e.state, _ = e.state.Settle(o)
+	t.Metrics.Ticked(string(Missed), n)
+	t.Ledger.Write(ledger.Line{Event: ledger.Missed, N: n, Reason: why,
+		Detail: map[string]string{"schedule": e.Name, "due": last.Due.Format(time.RFC3339Nano)}})
+	t.Log.Warn("ticks are not sent", "schedule", e.Name, "ticks", n, "reason", why)
+}
+
+// send claims, publishes and settles.
+func (t *term) send(ctx context.Context, out []sending) error {
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	for len(out) > 0 {
+		n := min(len(out), batch)
+		if err := t.sendBatch(ctx, out[:n]); err != nil {
+			return err
+		}
+		out = out[n:]
+	}
+	return nil
+}
+
+func (t *term) sendBatch(ctx context.Context, out []sending) error {
+	if err := t.claim(ctx, out); err != nil {
+		return err
+	}
+	// A polite stop lets what has been claimed be published and settled.
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishWithin)
+	defer cancel()
+	if deadline := t.lead.Deadline(); !deadline.IsZero() {
+		if time.Until(deadline) <= margin {
+			return errExpired // what is claimed is the next leader's
+		}
+		var cut context.CancelFunc
+		within, cut = context.WithDeadline(within, deadline)
+		defer cut()
+	}
+	msgs := make([]*task.Message, len(out))
+	for i, s := range out {
+		line := ledger.Line{Event: ledger.Attempted, Task: s.msg.TaskID, Message: s.msg.ID, Name: s.msg.Name, Queue: s.msg.Queue, Hash: s.msg.Hash()}
+		if s.unsure {
+			line.Reason = "again: it may have been published before"
+			t.Metrics.TickRepeated()
+		}
+		if _, err := t.Ledger.Write(line); err != nil {
+			return err
+		}
+		msgs[i] = s.msg.SentAt(time.Now())
+	}
+	for i, err := range t.Broker.Publish(within, msgs...) {
+		t.published(out[i], err)
+	}
+	if err := t.Ledger.Err(); err != nil {
+		return err
+	}
+	settling, done := context.WithTimeout(context.WithoutCancel(ctx), publishWithin)
+	defer done()
+	return t.flush(settling)
+}
+
+// claim tells the keeper what is about to be published.
+func (t *term) claim(ctx context.Context, out []sending) error {
+	var ticks []Tick
+	for _, s := range out {
+		if !s.claimed {
+			ticks = append(ticks, s.Tick)
+		}
+	}
+	if len(ticks) == 0 {
+		return nil
+	}
+	if err := t.Keeper.Claim(ctx, t.lead.Term(), ticks); err != nil {
+		return fmt.Errorf("claim %d ticks: %w", len(ticks), err)
+	}
+	for _, s := range out {
+		if !s.claimed {
+			s.claimed = true
+			s.entry.state = s.entry.state.Claim(s.Tick)
+		}
+	}
+	return nil
+}
+
+// published notes what the broker said of a tick.
+func (t *term) published(s sending, err error) {
+	now := t.Clock.Now()
+	line := ledger.Line{Event: ledger.Confirmed, Task: s.msg.TaskID, Message: s.msg.ID, Queue: s.msg.Queue}
+	outcome := metrics.Confirmed
+	var refusal *broker.Refusal
+	held, hopeless := false, false
+	switch {
+	case err == nil:
+	case errors.Is(err, broker.ErrRefused):
+		line.Event, outcome = ledger.Refused, metrics.Refused
+		if errors.As(err, &refusal) {
+			held = refusal.Reason == broker.Duplicate
+			hopeless = refusal.Reason == broker.TooLarge || refusal.Reason == broker.Invalid
+		}
+	default:
+		line.Event, outcome = ledger.Unsure, metrics.Unsure
+		s.unsure = true
+	}
+	if err != nil {
+		line.Reason = err.Error()
+	}
+	t.Ledger.Write(line)
+	t.Metrics.Published(s.msg.Queue, outcome, 1)
+	s.tries, s.last = s.tries+1, err
+	e := s.entry
+	switch {
+	case err == nil, held:
+		why := ""
+		if held {
+			why = "the broker had it already"
+		}
+		e.forget(s.owed)
+		t.end(s.outcome(Sent, now, why))
+		t.Metrics.TickLate(now.Sub(e.firing(s.Tick)))
+	case hopeless:
+		e.forget(s.owed)
+		t.end(s.outcome(Refused, now, err.Error()))
+	default:
+		pause := min(firstPause<<min(s.tries-1, 8), longPause)
+		e.again = now.Add(pause)
+		t.setback = max(t.setback, pause)
+		t.Log.Error("a tick is not sure to be with the broker", "schedule", e.Name, "due", s.Due, "try", s.tries, "again in", pause, "err", err)
+	}
+}
