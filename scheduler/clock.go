@@ -8,6 +8,7 @@ import (
 // Clock is the time by which ticks are due. Leases do not follow it: they follow
 // the machine's clock.
 type Clock interface {
+	// Now never goes back of its own accord; a person may set it back.
 	Now() time.Time
 	// Alarm gives a value when the moment has come, and perhaps earlier. stop
 	// frees what it holds, whether it has given the value or not.

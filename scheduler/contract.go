@@ -79,6 +79,7 @@ type Elector interface {
 // Leadership is one term of this process. It renews itself. It is safe for
 // concurrent use.
 type Leadership interface {
+	// Term is its number, which every write to the keeper names.
 	Term() Term
 	// Deadline is until when the last renewal may be trusted, on the local clock
 	// (with its monotonic part), counted from before that renewal was asked for;

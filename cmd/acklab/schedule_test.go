@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"acklab/internal/server"
 	"acklab/scheduler"
 	"acklab/scheduler/redisstore"
 )
@@ -54,7 +55,7 @@ func TestAScheduleThatMakesNoSenseIsNamedInOneLine(t *testing.T) {
 func TestSchedulesAreEditedFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
-	b.env = []string{"ACKLAB_STORE_URL=redis://" + redisAddr(t) + "/9"}
+	b.env = []string{"ACKLAB_STORE_URL=" + ownRedis(t, server.RedisOptions{}).URL("")}
 	says := func(want string, args ...string) string {
 		t.Helper()
 		p := b.run(append([]string{"schedule"}, args...)...)

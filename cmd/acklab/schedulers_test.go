@@ -260,7 +260,7 @@ func TestAFilesSchedulesAreSentAndListedBesideTheStores(t *testing.T) {
 	broker := "redis://" + redisAddr(t) + "/8"
 	c := dial(t, broker)
 	queue := c.newQueue()
-	b.env = []string{"ACKLAB_STORE_URL=redis://" + redisAddr(t) + "/10", "ACKLAB_BROKER_URL=" + broker}
+	b.env = []string{"ACKLAB_STORE_URL=" + ownRedis(t, server.RedisOptions{}).URL(""), "ACKLAB_BROKER_URL=" + broker}
 	file := b.path("beat.yaml")
 	write := func(name string) {
 		t.Helper()

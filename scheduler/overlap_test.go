@@ -1,0 +1,85 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"acklab/internal/ledger"
+	"acklab/result"
+	"acklab/task"
+)
+
+// resultStore is embedded under a name that is not its method Store's.
+type resultStore = result.Store
+
+// resultDesk is a result store that says what the test says.
+type resultDesk struct {
+	resultStore
+	mu    sync.Mutex
+	state task.State
+	err   error
+}
+
+func (s *resultDesk) Get(_ context.Context, id string) (result.Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return result.Result{TaskID: id, State: s.state}, s.err
+}
+
+func (s *resultDesk) set(state task.State, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.err = state, err
+}
+
+func TestATickIsSkippedWhileTheOneBeforeItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.Overlap = OverlapSkip
+		r := set(t, s)
+		results := &resultDesk{state: task.Started}
+		r.cfg.Results = results
+		r.open()
+		wait(2*time.Minute + time.Second) // the first is sent, the second skipped
+		results.set(task.Success, nil)
+		wait(time.Minute)
+		results.set("", errors.New("it is away"))
+		wait(time.Minute)
+		results.set(task.Pending, nil) // a task that nobody hears of any more
+		wait(25 * time.Hour)
+		r.end()
+		taken := r.desk.taken()
+		if len(taken) != 3 || taken[0].at.Sub(begin) != time.Minute || taken[1].at.Sub(begin) != 3*time.Minute || taken[2].at.Sub(begin) != 24*time.Hour+3*time.Minute {
+			t.Errorf("%d sent", len(taken))
+		}
+		skipped := r.wrote(ledger.Skipped)
+		if !strings.HasSuffix(skipped[0].Reason, "has not ended: STARTED") || !strings.Contains(skipped[1].Reason, "cannot tell whether task") {
+			t.Errorf("%+v", skipped[:2])
+		}
+	})
+}
+
+func TestMaxRunsEndsASchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.MaxRuns = 3
+		r := set(t, s)
+		r.open()
+		wait(2*time.Minute + time.Second)
+		r.end()
+		r.open()
+		wait(time.Hour)
+		r.end()
+		r.sent(begin, "a@1m0s a@2m0s a@3m0s")
+		if n := len(r.wrote(ledger.Planned)); n != 1 {
+			t.Errorf("%d planned after the restart, want the third run alone", n)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"acklab/internal/ledger"
+)
+
+func TestAOneOffIsSentOnceAndDisappears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		soon, past := every("soon", 0), every("past", 0)
+		soon.At, past.At = begin.Add(time.Minute), begin.Add(-time.Hour)
+		late := past
+		late.Name, late.CatchUp = "late", CatchUpNone
+		r := set(t, soon, past, late)
+		r.open()
+		wait(90 * time.Second)
+		r.end()
+		r.sent(begin, "past@0s soon@1m0s")
+		if len(r.source.all) != 0 || len(r.source.removed) != 3 {
+			t.Errorf("left: %+v, removed: %v", r.source.all, r.source.removed)
+		}
+		// In a source that nothing can be taken out of, it is not sent again.
+		r.source.all = []Schedule{soon, past, late}
+		r.cfg.Sources = []Source{struct{ Source }{r.source}}
+		r.open()
+		wait(time.Minute)
+		r.end()
+		r.sent(begin, "past@0s soon@1m0s")
+	})
+}
+
+func TestEditsTakeEffectAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		a, b := every("a", time.Minute), every("b", 40*time.Second)
+		r := set(t, a)
+		r.open()
+		wait(65 * time.Second) // a at 1m
+		r.source.edit(nil, a, b)
+		wait(20 * time.Second) // b at 1m20
+		a.Every = 15 * time.Second
+		r.source.edit(nil, a, b)
+		wait(6 * time.Second) // a at 1m30
+		a.Enabled = false
+		r.source.edit(errors.New("beat.yaml:3:1: broken"), a)
+		wait(10 * time.Second) // 1m41; nothing was read
+		r.source.edit(nil, a, b)
+		wait(30 * time.Second) // b at 2m; a at 1m45 and 2m are not owed
+		a.Enabled = true
+		r.source.edit(nil, a)
+		wait(20 * time.Second) // a at 2m15, 2m30; b is gone
+		r.end()
+		r.sent(begin, "a@1m0s b@1m20s a@1m30s b@2m0s a@2m15s a@2m30s")
+		if n := len(r.wrote(ledger.Missed)); n != 0 {
+			t.Errorf("%d missed", n)
+		}
+		if !strings.Contains(r.log.String(), "beat.yaml:3:1: broken") {
+			t.Errorf("the log does not say what is broken:\n%s", &r.log)
+		}
+	})
+}
+
+func TestASourceThatIsBrokenIsReadAgainWithoutBeingTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		r := set(t, every("a", time.Minute))
+		r.open()
+		r.source.edit(errors.New("away"))
+		wait(time.Second)
+		r.source.mu.Lock()
+		r.source.all, r.source.err = []Schedule{every("b", time.Minute)}, nil
+		r.source.mu.Unlock()
+		wait(time.Minute)
+		r.end()
+		r.sent(begin, "b@1m0s")
+	})
+}
+
+// desired is a keeper with requests.
+type desired struct {
+	*Memory
+	mu   sync.Mutex
+	want []Tick
+}
+
+func (d *desired) Requests(context.Context) ([]Tick, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.want, nil
+}
+
+func (d *desired) Settle(ctx context.Context, term Term, outcomes []Outcome) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var left []Tick
+	for _, w := range d.want {
+		done := false
+		for _, o := range outcomes {
+			done = done || o.Tick.Equal(w)
+		}
+		if !done {
+			left = append(left, w)
+		}
+	}
+	d.want = left
+	return d.Memory.Settle(ctx, term, outcomes)
+}
+
+func TestATickByHandIsSentAtOnceWhateverTheScheduleSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Hour)
+		s.Enabled = false
+		r := set(t, s)
+		k := &desired{Memory: NewMemory()}
+		r.cfg.Keeper = k
+		r.open()
+		wait(12 * time.Second)
+		k.mu.Lock()
+		k.want = []Tick{{Schedule: "a", Due: time.Now(), ByHand: true}, {Schedule: "nobody", Due: time.Now(), ByHand: true}}
+		k.mu.Unlock()
+		wait(askRequests)
+		r.end()
+		r.sent(begin, "a@15s")
+		states, _ := k.States(context.Background())
+		if s := states["a"]; s.Runs != 0 || s.LastTask == "" || !s.LastDue.IsZero() || len(k.want) != 0 {
+			t.Errorf("%+v, still wanted %v", s, k.want)
+		}
+	})
+}
