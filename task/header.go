@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// onceHeader carries Options.Once.
+const onceHeader = "acklab_once"
+
 // headers calls put with every header of m, in the order in which Celery
 // writes them (celery/app/amqp.py, as_task_v2), then the extra ones by name.
 // The values are nil, bool, string, int32, int64, float64, []any and
@@ -33,6 +36,9 @@ func (m *Message) headers(put func(key string, value any)) error {
 	m.putOr(put, "kwargsrepr", func() any { return string(appendKwargsRepr(nil, m.Kwargs)) })
 	put("origin", m.Origin)
 	put("ignore_result", m.IgnoreResult)
+	if m.Once {
+		put(onceHeader, true)
+	}
 	return m.putExtra(put)
 }
 
@@ -82,7 +88,7 @@ const (
 func headerKind(key string) kind {
 	switch key {
 	case "task", "id", "root_id", "parent_id", "group", "eta", "expires", "retries", "timelimit",
-		"origin", "ignore_result", "lang", "compression":
+		"origin", "ignore_result", "lang", "compression", onceHeader:
 		return field
 	case "argsrepr", "kwargsrepr", "shadow", "group_index":
 		return replaceable
@@ -123,6 +129,8 @@ func (d *decoder) header(key string, value any) {
 		d.timelimit(value)
 	case "ignore_result":
 		d.flag(key, value, &m.IgnoreResult)
+	case onceHeader:
+		d.flag(key, value, &m.Once)
 	case "redelivered":
 		d.redelivered = d.redelivered || value == true
 	case "argsrepr":
