@@ -523,6 +523,22 @@ def add(request, x, y):
     return x + y
 
 
+@demo('xsum')
+def xsum(request, numbers):
+    if not isinstance(numbers, list):
+        raise BadArgument(f'numbers: want a list, got {numbers!r}')
+    for n in numbers:
+        number(n, 'numbers', float('-inf'), float('inf'))
+    halfway()
+    return sum(numbers)
+
+
+@demo('echo')
+def echo(request, value):
+    halfway()
+    return value
+
+
 @demo('sleep')
 def sleep(request, seconds):
     work(number(seconds, 'seconds', 0, DAY))

@@ -1,0 +1,6 @@
+package ledger
+
+const (
+	CalledOff Event = "called-off"
+	Collapsed Event = "collapsed"
+)
