@@ -24,5 +24,8 @@ var Catalogue = []*Experiment{
 	keptResults,
 	resultStoreKilled,
 	resultStores,
+	chains,
+	groups,
+	chords,
 	watchedLoad,
 }

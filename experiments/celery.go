@@ -71,7 +71,7 @@ func (t *Trial) startCelery(name string, h Hands) error {
 	o := celery.Options{
 		Broker: t.url, Result: t.resultURL, Queues: []string{t.queue}, Pool: celery.Pool(t.cell.Setting["pool"]),
 		Concurrency: h.Concurrency, Multiplier: h.Multiplier, AcksLate: h.Ack == "late", TrackStarted: h.TrackStarted,
-		CrashAt: h.CrashAt, PauseAt: h.PauseAt, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
+		CrashAt: h.CrashAt, PauseAt: h.PauseAt, CrashTask: h.crashTask, CrashNth: h.CrashNth, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
 		ConfirmPublish: true, AckRace: t.cell.Setting["pool"] == string(celery.Threads),
 	}
 	if t.cell.System.Kind == RedisServer {

@@ -24,6 +24,9 @@ func (p *Producer) Plan(s *task.Signature, opts task.Options) (*task.Plan, error
 		l := ledger.Line{Event: ledger.Planned, Task: step.Task, Queue: step.Queue, Name: step.Name, Detail: map[string]string{
 			ledger.DetailWorkflow: plan.Root, ledger.DetailPlace: places[i],
 		}}
+		if step.Group != "" {
+			l.Detail[ledger.DetailGroup] = step.Group
+		}
 		if _, err := p.ledger.Write(l); err != nil {
 			return nil, err
 		}

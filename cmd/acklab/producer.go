@@ -23,6 +23,7 @@ type loadFlags struct {
 	countdown, expires        time.Duration
 	eta                       string
 	priority                  int
+	once                      bool
 }
 
 func (f *loadFlags) add(cmd *cobra.Command) {
@@ -38,6 +39,7 @@ func (f *loadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.countdown, "countdown", 0, "each task may run so long after its publish; at most 720h (30 days)")
 	cmd.Flags().StringVar(&f.eta, "eta", "", "moment before which no task may run, as 2026-11-21T07:31:43+01:00 (RFC 3339)")
 	cmd.Flags().DurationVar(&f.expires, "expires", 0, "a task that has not begun so long after its publish is not run; 0: never")
+	cmd.Flags().BoolVar(&f.once, "once", false, "a worker that has a result store does not run again what has succeeded, as the store knows it")
 	cmd.Flags().IntVar(&f.priority, "priority", 0, "0 to 9, where the broker has priorities")
 }
 
@@ -51,7 +53,7 @@ func (f *loadFlags) load() (producer.Load, error) {
 		return producer.Load{}, fmt.Errorf("--kwargs: %w", err)
 	}
 	host, _ := os.Hostname()
-	opts := task.Options{Queue: f.queue, Priority: f.priority, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
+	opts := task.Options{Queue: f.queue, Priority: f.priority, Once: f.once, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
 	if opts.ETA, err = moment(f.eta); err != nil {
 		return producer.Load{}, fmt.Errorf("--eta: %w", err)
 	}
