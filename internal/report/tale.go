@@ -146,6 +146,10 @@ func (s *story) handlerWords(e entry, later []entry) string {
 		return "did not run it: its time had passed"
 	case ledger.Revoked:
 		return "did not run it: somebody revoked it"
+	case ledger.Collapsed:
+		return "did not run it again: it is to run once, and the result store says that it has succeeded"
+	case ledger.CalledOff:
+		return "called it off, it will never be published" + because(e.Reason)
 	case ledger.ResultStored:
 		return "stored " + e.State + " where the caller can see it"
 	case ledger.ResultKept:
@@ -244,6 +248,9 @@ func (s *story) why() string {
 	case check.Unexpected:
 		return "nobody published it or planned to, and yet it was seen: that must never happen." + s.ran()
 	case check.NeverSent:
+		if s.did(ledger.CalledOff) {
+			return "what it waits for has failed, so it was called off. Whoever waits for its result gets that failure."
+		}
 		return "it was owed, and nobody ever tried to publish it."
 	default:
 		return "no word for this."
