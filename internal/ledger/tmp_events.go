@@ -1,6 +1,0 @@
-package ledger
-
-const (
-	CalledOff Event = "called-off"
-	Collapsed Event = "collapsed"
-)
