@@ -92,14 +92,14 @@ func (m *Message) Successors(l Links, value json.RawMessage) (*Plan, error) {
 }
 
 // Failing plans what is to be published when m has failed for good: its
-// errbacks, which are given its id.
+// errbacks, which are given its id. They are Once: the failure may be told again.
 func (m *Message) Failing(l Links) (*Plan, error) {
 	id, err := json.Marshal(m.TaskID)
 	if err != nil {
 		return nil, err
 	}
 	p := m.planner("failure")
-	p.unowed = true
+	p.unowed, p.once = true, true
 	out := &Plan{}
 	for _, s := range l.Errbacks {
 		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID, link: true}, []json.RawMessage{id}); err != nil {

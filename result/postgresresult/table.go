@@ -6,9 +6,10 @@ import (
 	"sync"
 )
 
-// tableText makes the table. meta is Celery's JSON, as Redis would hold it; the
+// tableText makes the tables. meta is Celery's JSON, as Redis would hold it; the
 // other columns are for the rules of the contract and for people. A result
-// without expires stays.
+// without expires stays. The members of a chord go with it; one whose value is
+// NULL has failed.
 const tableText = `
 CREATE TABLE IF NOT EXISTS acklab_results (
 	task_id  text PRIMARY KEY,
@@ -20,20 +21,35 @@ CREATE TABLE IF NOT EXISTS acklab_results (
 	expires  timestamptz,
 	meta     json NOT NULL
 );
-CREATE INDEX IF NOT EXISTS acklab_results_expires ON acklab_results (expires) WHERE expires IS NOT NULL`
+CREATE INDEX IF NOT EXISTS acklab_results_expires ON acklab_results (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS acklab_chords (
+	chord        text PRIMARY KEY,
+	joined       integer NOT NULL,
+	failed       integer NOT NULL,
+	last         integer,
+	first_failed integer,
+	expires      timestamptz
+);
+CREATE INDEX IF NOT EXISTS acklab_chords_expires ON acklab_chords (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS acklab_chord_members (
+	chord  text NOT NULL REFERENCES acklab_chords ON DELETE CASCADE,
+	member integer NOT NULL,
+	value  json,
+	PRIMARY KEY (chord, member)
+)`
 
-// tableLock is the advisory lock under which the table is made: IF NOT EXISTS
+// tableLock is the advisory lock under which the tables are made: IF NOT EXISTS
 // alone fails for one of two that make it at the same moment.
 const tableLock = 0x61636b6c6162 // "acklab"
 
-// table knows whether the table has been seen.
+// table knows whether the tables have been seen.
 type table struct {
 	mu   sync.Mutex
 	seen bool
 }
 
-// ensure makes the table unless it is there: a role that may not make tables can
-// use one that somebody else has made.
+// ensure makes the tables unless the last of them is there: a role that may not
+// make tables can use those that somebody else has made.
 func (s *Store) ensure(ctx context.Context) error {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
@@ -41,7 +57,7 @@ func (s *Store) ensure(ctx context.Context) error {
 		return nil
 	}
 	var there bool
-	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('acklab_results') IS NOT NULL").Scan(&there); err != nil {
+	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('acklab_chord_members') IS NOT NULL").Scan(&there); err != nil {
 		return err
 	}
 	if !there {
@@ -54,7 +70,7 @@ func (s *Store) ensure(ctx context.Context) error {
 			return err
 		}
 		if _, err := tx.Exec(ctx, tableText); err != nil {
-			return fmt.Errorf("make the table acklab_results: %w", err)
+			return fmt.Errorf("make the tables acklab_results, acklab_chords and acklab_chord_members: %w", err)
 		}
 		if err := tx.Commit(ctx); err != nil {
 			return err
@@ -64,7 +80,7 @@ func (s *Store) ensure(ctx context.Context) error {
 	return nil
 }
 
-// unseen has the next call look for the table again.
+// unseen has the next call look for the tables again.
 func (s *Store) unseen() {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
