@@ -20,7 +20,7 @@ func chordCrash(sys System, suite Suite, ack string) Cell {
 	words, want := chordWords(chordSize)
 	c := chordOf(sys, Setting{"ack": ack, "fault": "a worker killed midway"}, want)
 	c.Expect, c.Control = ledger.Expect{Victim: "worker1", Checkpoint: "mid", Running: 1}, ack
-	leased(&c, sys, suite)
+	awaitLease(&c, sys, suite)
 	hands := chordHands(ack)
 	victim := hands
 	victim.CrashAt, victim.CrashNth = "mid", 10
@@ -129,7 +129,7 @@ func callbackCrash(sys System, suite Suite, ack, at string) Cell {
 	c := chordOf(sys, Setting{"ack": ack, "fault": "the callback's worker killed", "crash_at": at}, want)
 	c.Load, c.Control = callbackSize+1, "callback "+ack
 	c.Expect = ledger.Expect{Victim: "victim", Checkpoint: at, Running: 1}
-	leased(&c, sys, suite)
+	awaitLease(&c, sys, suite)
 	hands := Hands{Ack: ack, Concurrency: 1, Multiplier: 1}
 	victim := hands
 	victim.CrashAt, victim.CrashPlace = at, "callback"

@@ -127,6 +127,15 @@ func (t *Trial) findPlace(h *Hands) error {
 	return fmt.Errorf("the workflow has no place %q", h.CrashPlace)
 }
 
+// awaitLease sets what a system with a lease needs, of a cell in which nothing is
+// timed: what leased takes for a race is none here.
+func awaitLease(c *Cell, sys System, suite Suite) {
+	c.Pace = Alone
+	if leased(c, sys, suite); c.Pace == Alone {
+		c.Pace = Beside
+	}
+}
+
 // AwaitRuns waits until handlers of all members together have run n times, to
 // their end or to a failure for good.
 func AwaitRuns(n int) Step {

@@ -89,7 +89,7 @@ func groupCrash(sys System, suite Suite, ack string) Cell {
 	words, values, seconds := napping(0.02)
 	c := groupOf(sys, Setting{"ack": ack, "crash_at": "mid", "slots": "1"})
 	c.Expect, c.Control = ledger.Expect{Victim: "victim", Checkpoint: "mid", Running: 1, Waiting: 1}, ack
-	leased(&c, sys, suite)
+	awaitLease(&c, sys, suite)
 	hands := Hands{Ack: ack, Concurrency: 1, Multiplier: 1}
 	victim := hands
 	victim.CrashAt = "mid"

@@ -26,6 +26,8 @@ Who writes which line, for one task:
     result-stored  the same, when the result backend has taken a state; result-kept: it
                  had a SUCCESS, which Celery does not overwrite
     failed       the same; or the parent, when the child was lost
+    called-off   the same, when the backend has taken the failure of a task that will
+                 never run, for the one before it has failed
     attempted    whoever publishes a retry, before the publish
     confirmed    the same, after it; unsure where the broker was not asked to confirm
 
@@ -979,6 +981,12 @@ def watch_results(app):
         if properties:
             who['msg'] = message_id(task_id, who['retries'], properties)
             who['queue'] = (getattr(request, 'delivery_info', None) or {}).get('routing_key')
+        if not properties and state == 'FAILURE':
+            # Of a task that nobody has delivered: what came after it in a chain, or
+            # waited for a chord, will never run.
+            answer = store(backend, task_id, result, state, traceback=traceback, request=request, **kwargs)
+            ledger.write('called-off', {'task': task_id}, reason=repr(result))
+            return answer
         running.put = False
         try:
             answer = store(backend, task_id, result, state, traceback=traceback, request=request, **kwargs)

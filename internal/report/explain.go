@@ -80,6 +80,7 @@ type story struct {
 	events   []told
 	messages map[string]bool
 	seen     map[string]int // receives of each message so far
+	sent     map[string]int // confirms of each message so far
 }
 
 // told is one line of the story.
@@ -91,7 +92,7 @@ type told struct {
 }
 
 func newStory(t ledger.Trial, files map[string]ledger.File, f check.Fate) *story {
-	s := &story{trial: t, files: files, fate: f, broker: brokerName(t.System), messages: map[string]bool{}, seen: map[string]int{}}
+	s := &story{trial: t, files: files, fate: f, broker: brokerName(t.System), messages: map[string]bool{}, seen: map[string]int{}, sent: map[string]int{}}
 	for _, m := range f.Messages {
 		s.messages[m] = true
 	}
@@ -209,6 +210,8 @@ func (s *story) add(e entry, later []entry, h *holding) {
 	who := e.proc.Name
 	text := s.words(e, later, h)
 	switch e.Event {
+	case ledger.Confirmed:
+		s.sent[e.Message]++
 	case ledger.Received:
 		h.forget(who)
 		h.open[who] = e.Message

@@ -80,10 +80,12 @@ func (s *story) receivedWords(e entry) string {
 	if s.seen[e.Message] == 0 {
 		return "received it"
 	}
-	switch e.Seen {
-	case "again":
+	switch {
+	case s.seen[e.Message] < s.sent[e.Message]:
+		return "received another copy of it: it was published more than once under the same id"
+	case e.Seen == "again":
 		return fmt.Sprintf("received it again (%s marked it as delivered before)", s.broker)
-	case "first":
+	case e.Seen == "first":
 		return fmt.Sprintf("received it again (%s marked it as new, which it is not)", s.broker)
 	default:
 		return fmt.Sprintf("received it again (%s does not mark that)", s.broker)
@@ -260,6 +262,8 @@ func (s *story) why() string {
 func (s *story) whyFinished() string {
 	f := s.fate
 	switch {
+	case f.Finishes > 1 && f.Copied:
+		return fmt.Sprintf("its handler ran to the end %s: several messages of it were on their way.", times(f.Finishes))
 	case f.Finishes > 1:
 		return fmt.Sprintf("its handler ran to the end %s. The work was done before %s had been told to forget the task, so it was delivered again: who acknowledges late must expect repeats.", times(f.Finishes), s.broker)
 	case f.Starts > 1 && s.did(ledger.ProcessEnded):
