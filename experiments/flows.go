@@ -137,29 +137,37 @@ func awaitLease(c *Cell, sys System, suite Suite) {
 }
 
 // AwaitRuns waits until handlers of all members together have run n times, to
-// their end or to a failure for good.
+// their end or to a failure for good. A trial that waits for a lease lets others run
+// meanwhile.
 func AwaitRuns(n int) Step {
 	return Step{fmt.Sprintf("wait until %d runs are over", n), func(ctx context.Context, t *Trial) error {
-		tick := time.NewTicker(tailEvery)
-		defer tick.Stop()
-		for {
-			runs := 0
-			for name, m := range t.members {
-				if err := m.tail.read(); err != nil {
-					return fmt.Errorf("wait for the runs of %s: %w", name, err)
-				}
-				runs += m.tail.counts[ledger.Finished] + m.tail.final
-			}
-			if runs >= n {
-				return nil
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return fmt.Errorf("wait until %d runs are over: %w after %d", n, ctx.Err(), runs)
-			}
+		if t.cell.Pace == Waiting {
+			return t.aside(ctx, func() error { return t.awaitRuns(ctx, n) })
 		}
+		return t.awaitRuns(ctx, n)
 	}}
+}
+
+func (t *Trial) awaitRuns(ctx context.Context, n int) error {
+	tick := time.NewTicker(tailEvery)
+	defer tick.Stop()
+	for {
+		runs := 0
+		for name, m := range t.members {
+			if err := m.tail.read(); err != nil {
+				return fmt.Errorf("wait for the runs of %s: %w", name, err)
+			}
+			runs += m.tail.counts[ledger.Finished] + m.tail.final
+		}
+		if runs >= n {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %d runs are over: %w after %d", n, ctx.Err(), runs)
+		}
+	}
 }
 
 // brief is a workflow of the command line, short.

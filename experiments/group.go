@@ -25,7 +25,7 @@ var groups = &Experiment{
 		switch {
 		case sys.Celery && short:
 			return nil
-		case short && sys.Kind == RabbitMQ:
+		case short && sys.Name == "rabbitmq":
 			return oneTrialEach(groupCell(sys, groupSize), groupCrash(sys, suite, "late"))
 		case short:
 			return oneTrialEach(groupCell(sys, groupSize))
@@ -77,7 +77,7 @@ func groupCell(sys System, slots int) Cell {
 // groupOf is a cell about a group without its steps.
 func groupOf(sys System, setting Setting) Cell {
 	return Cell{
-		System: sys, Setting: setting, Trials: 3, Pace: Beside, Load: groupSize, Seconds: 2,
+		System: sys, Setting: setting, Trials: 3, Pace: Beside, Load: groupSize, Seconds: 1.5,
 		Results: ResultSpec{Store: inRedis}, Measures: groupMeasures, Reasons: map[string]string{},
 		Predicted: check.Bounds{"finished": {groupSize, groupSize}, "results_right": {groupSize, groupSize}},
 	}
