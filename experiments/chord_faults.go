@@ -15,7 +15,7 @@ import (
 // window that is left: a callback that is delivered again before its first run has
 // ended.
 
-// chordCrash: one of four workers dies in the middle of its tenth member.
+// chordCrash: one of four workers dies in the middle of its fifth member.
 func chordCrash(sys System, suite Suite, ack string) Cell {
 	words, want := chordWords(chordSize)
 	c := chordOf(sys, Setting{"ack": ack, "fault": "a worker killed midway"}, want)
@@ -23,7 +23,7 @@ func chordCrash(sys System, suite Suite, ack string) Cell {
 	awaitLease(&c, sys, suite)
 	hands := chordHands(ack)
 	victim := hands
-	victim.CrashAt, victim.CrashNth = "mid", 10
+	victim.CrashAt, victim.CrashNth = "mid", 5
 	load := chordSteps(sys, &c, Job{Count: 1, Workflow: words}, hands, chordSize+1)
 	c.Clean = load
 	runs, held := chordSize+1, "how many members it held beside the running one is a race"
@@ -36,16 +36,32 @@ func chordCrash(sys System, suite Suite, ack string) Cell {
 		c.wide("redelivered", 0, 4, held)
 		c.Because = "the running member was acknowledged and is lost: the chord is never complete, and nobody says so"
 	}
-	c.Steps = []Step{Declare(), Publish(Job{Count: 1, Workflow: words})}
-	if sys.Celery {
-		c.Steps = append(c.Steps, TellCeleryChord())
-	}
-	c.Steps = append(c.Steps, StartWorker("worker1", victim))
-	for _, name := range workerNames()[1:chordWorkers] {
-		c.Steps = append(c.Steps, StartWorker(name, hands))
-	}
+	c.Steps = append(load[:len(load)-chordWorkers-1:len(load)-chordWorkers-1], atOnceWith(sys, victim, hands)...)
 	c.Steps = append(c.Steps, AwaitCrash("worker1"), AwaitRuns(runs))
 	return c
+}
+
+// atOnceWith starts the victim and the other workers of a chord, and lets all of
+// them begin together: each is to have its share. Celery's cannot wait.
+func atOnceWith(sys System, victim, others Hands) []Step {
+	if !sys.Celery {
+		victim.PauseAt, others.PauseAt = "before-fetch", "before-fetch"
+	}
+	names := workerNames()[:chordWorkers]
+	steps := []Step{StartWorker(names[0], victim)}
+	for _, name := range names[1:] {
+		steps = append(steps, StartWorker(name, others))
+	}
+	if sys.Celery {
+		return steps
+	}
+	for _, name := range names {
+		steps = append(steps, AwaitHolding(name, "before-fetch", 0))
+	}
+	for _, name := range names {
+		steps = append(steps, Release(name))
+	}
+	return steps
 }
 
 // chordRedelivered: members are delivered again while they run: RabbitMQ's

@@ -103,7 +103,9 @@ var aims = map[string]map[string]aim{
 		plant.NeighbourAcked: {"rabbitmq", Setting{"slots": "8"}},
 	},
 	"chord-calls-back-once": {
-		"": {"rabbitmq", Setting{"ack": "late", "fault": "a worker killed midway"}},
+		"":                     {"rabbitmq", Setting{"ack": "late", "fault": "a worker killed midway"}},
+		plant.SuccessorDropped: {"rabbitmq", Setting{"ack": "late", "fault": "none"}},
+		plant.JoinedTwice:      {"rabbitmq", Setting{"ack": "late", "fault": "none"}},
 	},
 	"task-comes-back": {
 		"": {"rabbitmq", Setting{"lease": "as it comes"}},
