@@ -107,6 +107,9 @@ func flowSteps(sys System, c *Cell, job Job, hands Hands, workers, runs int) []S
 	for _, name := range workerNames()[:workers] {
 		steps = append(steps, StartWorker(name, hands))
 	}
+	for _, name := range workerNames()[:workers] { // one that is stopped before it listens to signals looks like a crash
+		steps = append(steps, AwaitConsuming(name))
+	}
 	if sys.Celery {
 		c.Seconds += 3 // a Celery worker takes seconds to start
 	}
