@@ -35,6 +35,7 @@ func chordCrash(sys System, suite Suite, ack string) Cell {
 	if ack == "early" {
 		runs -= 2
 		c.Predicted = check.Bounds{"lost": {1, 1}, "lost_after_ack": {1, 1}, "never_sent": {1, 1}, "callbacks_run": {0, 0}, "results_in_order": {0, 0}, "callback_failed": {0, 0}, "errbacks_run": {0, 0}}
+		c.Reasons = map[string]string{}
 		c.wide("redelivered", 0, 4, held)
 		c.Because = "the running member was acknowledged and is lost: the chord is never complete, and nobody says so"
 	}
