@@ -1119,12 +1119,16 @@ def run_send(app, options):
     """Publishes what stands on stdin; one line of answer for each.
 
     {"task": "add", "args": [1, 2], "kwargs": {}, "options": {"countdown": 1}, "wait": 10}
+    {"workflow": {"task": "celery.chain", "subtask_type": "chain", ...}, "wait": 10}     a signature, as Celery writes it
     """
     for line in sys.stdin:
         order = json.loads(line)
         answer = {}
         try:
-            sent = app.send_task(order['task'], order.get('args', []), order.get('kwargs', {}), **order.get('options', {}))
+            if 'workflow' in order:
+                sent = app.signature(order['workflow']).apply_async(**order.get('options', {}))
+            else:
+                sent = app.send_task(order['task'], order.get('args', []), order.get('kwargs', {}), **order.get('options', {}))
             answer['id'] = sent.id
             if 'wait' in order:
                 answer['result'] = sent.get(timeout=order['wait'])
