@@ -88,7 +88,7 @@ func groupOf(sys System, setting Setting) Cell {
 // started.
 func groupCrash(sys System, suite Suite, ack string) Cell {
 	words, values, seconds := napping(0.02)
-	c := groupOf(sys, Setting{"ack": ack, "crash_at": "mid", "slots": "1"})
+	c := groupOf(sys, Setting{"ack": ack, "crash_at": "mid"})
 	c.Expect, c.Control = ledger.Expect{Victim: "victim", Checkpoint: "mid", Running: 1, Waiting: 1}, ack
 	awaitLease(&c, sys, suite)
 	hands := Hands{Ack: ack, Concurrency: 1, Multiplier: 1}
