@@ -140,12 +140,7 @@ func awaitLease(c *Cell, sys System, suite Suite) {
 // their end or to a failure for good. A trial that waits for a lease lets others run
 // meanwhile.
 func AwaitRuns(n int) Step {
-	return Step{fmt.Sprintf("wait until %d runs are over", n), func(ctx context.Context, t *Trial) error {
-		if t.cell.Pace == Waiting {
-			return t.aside(ctx, func() error { return t.awaitRuns(ctx, n) })
-		}
-		return t.awaitRuns(ctx, n)
-	}}
+	return Aside(Step{fmt.Sprintf("wait until %d runs are over", n), func(ctx context.Context, t *Trial) error { return t.awaitRuns(ctx, n) }})
 }
 
 func (t *Trial) awaitRuns(ctx context.Context, n int) error {
@@ -168,6 +163,17 @@ func (t *Trial) awaitRuns(ctx context.Context, n int) error {
 			return fmt.Errorf("wait until %d runs are over: %w after %d", n, ctx.Err(), runs)
 		}
 	}
+}
+
+// Aside is a step that only waits: where the trial waits for a lease, others may run
+// meanwhile.
+func Aside(step Step) Step {
+	return Step{step.Name, func(ctx context.Context, t *Trial) error {
+		if t.cell.Pace != Waiting {
+			return step.Do(ctx, t)
+		}
+		return t.aside(ctx, func() error { return step.Do(ctx, t) })
+	}}
 }
 
 // brief is a workflow of the command line, short.
