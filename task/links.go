@@ -28,11 +28,38 @@ func (m *Message) Links() (Links, error) {
 	if m.Embed == nil {
 		return Links{}, nil
 	}
+	if n := nesting(m.Embed); n > maxNesting {
+		return Links{}, fmt.Errorf("%w: embed: %d levels within each other, at most %d are read", ErrMalformed, n, maxNesting)
+	}
 	var l Links
 	if err := l.UnmarshalJSON(m.Embed); err != nil {
 		return Links{}, fmt.Errorf("%w: embed: %w", ErrMalformed, err)
 	}
 	return l, nil
+}
+
+// maxNesting is how deep the JSON of MaxDepth signatures is, and some more for
+// their arguments. Each level is read again by the one above it.
+const maxNesting = 6*MaxDepth + 100
+
+// nesting is how deep a JSON text is.
+func nesting(text []byte) (deepest int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{', c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}', c == ']':
+			depth--
+		}
+	}
+	return deepest
 }
 
 // UnmarshalJSON reads the object that Celery writes.
@@ -151,6 +178,9 @@ func (p *planner) add(out *Plan, s *Signature, at place, given []json.RawMessage
 // messages are those by which s begins, given the arguments; rest are the steps
 // that follow it in its chain.
 func (s *Signature) messages(given []json.RawMessage, rest []*Signature) ([]*Message, error) {
+	for _, end := range s.ends { // the chord begins
+		end.chord = s.Body
+	}
 	if s.Shape != Single && !s.Immutable {
 		given = slices.Concat(given, s.Args)
 	}

@@ -59,6 +59,8 @@ type Signature struct {
 	// planned here, or it is no callback.
 	chord     *Signature
 	chordSize int
+	// ends are the tasks that the members of a planned chord end with.
+	ends []*Signature
 	// more are options of Celery's that are kept as they came.
 	more map[string]json.RawMessage
 	// kind is Celery's subtask_type of a single task that has one (xmap).

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 )
@@ -95,7 +94,7 @@ type membership struct {
 	id    string
 	size  int
 	last  string // the member that was counted last
-	chord *Signature
+	chord bool   // a callback waits for it
 }
 
 // plan settles s and makes the first messages, which are given the arguments.
@@ -160,7 +159,9 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 	keep(&o.Queue, p.queue)
 	o.Once = o.Once || p.once
 	if g := at.group; g != nil {
-		o.GroupID, s.chord = g.id, g.chord
+		// Its callback is put in when the chord begins (messages): a chord that is
+		// still to come would hold it once for each member.
+		o.GroupID, s.chord = g.id, nil
 		o.Extra = withExtra(o.Extra, groupIndex, int64(g.size))
 		g.size++
 		g.last = s.TaskID
@@ -175,7 +176,7 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 		index, _ := o.Extra[groupIndex].(int64)
 		p.owed = append(p.owed, Step{
 			Task: s.TaskID, Name: s.Name, Queue: o.Queue, After: at.after,
-			Group: o.GroupID, Index: int(index), Chord: s.chord != nil, Callback: at.callback, Link: at.link,
+			Group: o.GroupID, Index: int(index), Chord: s.chord != nil || at.group != nil && at.group.chord, Callback: at.callback, Link: at.link,
 		})
 	}
 	return []*Signature{s}, p.links(s)
@@ -217,63 +218,6 @@ func (p *planner) chain(s *Signature, at place) (ends []*Signature, err error) {
 	return ends, nil
 }
 
-// unchain is the steps of a chain in the form in which they are sent: chains
-// among them spliced, and a group or chord only as the last, for what follows one
-// is the body of a chord.
-func unchain(s *Signature) ([]*Signature, error) {
-	var steps []*Signature
-	for _, step := range s.Tasks {
-		if step == nil {
-			return nil, errors.New("a step of a chain is nil")
-		}
-		if step.Shape != ChainShape {
-			steps = append(steps, step)
-			continue
-		}
-		inner, err := unchain(step)
-		if err != nil {
-			return nil, err
-		}
-		if !step.Immutable && len(step.Args) > 0 {
-			inner[0].Args = slices.Concat(step.Args, inner[0].Args)
-		}
-		steps = append(steps, inner...)
-	}
-	switch n := len(steps); {
-	case n == 0:
-		return nil, errors.New("a chain without steps")
-	case n > MaxSteps:
-		return nil, fmt.Errorf("a chain of %d steps, at most %d are possible: its first message holds them all", n, MaxSteps)
-	}
-	last := steps[len(steps)-1]
-	last.Link = append(last.Link, cloneAll(s.Link)...)
-	for _, step := range steps {
-		step.LinkError = append(step.LinkError, cloneAll(s.LinkError)...)
-	}
-	for i, step := range steps[:len(steps)-1] {
-		switch step.Shape {
-		case GroupShape:
-			for _, member := range step.Tasks {
-				member.LinkError = append(member.LinkError, cloneAll(step.LinkError)...)
-			}
-			step.Shape, step.Body, step.LinkError = ChordShape, chainOf(steps[i+1:]), nil
-		case ChordShape:
-			step.Body = chainOf(append([]*Signature{step.Body}, steps[i+1:]...))
-		default:
-			continue
-		}
-		return steps[:i+1], nil
-	}
-	return steps, nil
-}
-
-func chainOf(steps []*Signature) *Signature {
-	if len(steps) == 1 {
-		return steps[0]
-	}
-	return Chain(steps...)
-}
-
 func (p *planner) group(s *Signature, at place) (ends []*Signature, err error) {
 	switch {
 	case len(s.Tasks) == 0:
@@ -311,23 +255,6 @@ func (p *planner) members(s *Signature, at place, g *membership) (ends []*Signat
 	return ends, nil
 }
 
-// unroll appends the members of a group, those of groups among them in their
-// place, and gives each the errbacks of its group.
-func unroll(dst, members, errbacks []*Signature) (_ []*Signature, err error) {
-	for _, m := range members {
-		if m == nil {
-			return nil, errors.New("a member of a group is nil")
-		}
-		m.LinkError = append(m.LinkError, cloneAll(errbacks)...)
-		if m.Shape != GroupShape {
-			dst = append(dst, m)
-		} else if dst, err = unroll(dst, m.Tasks, m.LinkError); err != nil {
-			return nil, err
-		}
-	}
-	return dst, nil
-}
-
 func (p *planner) chord(s *Signature, at place) ([]*Signature, error) {
 	if s.Body == nil {
 		return nil, errors.New("a chord without a body")
@@ -336,8 +263,9 @@ func (p *planner) chord(s *Signature, at place) ([]*Signature, error) {
 	s.Body.LinkError = append(s.Body.LinkError, s.LinkError...)
 	s.Link, s.LinkError = nil, nil
 	p.fill(&s.TaskID)
-	g := &membership{id: s.TaskID, chord: s.Body, last: at.parent}
-	if _, err := p.members(s, place{parent: at.parent, after: at.after, link: at.link}, g); err != nil {
+	g := &membership{id: s.TaskID, chord: true, last: at.parent}
+	var err error
+	if s.ends, err = p.members(s, place{parent: at.parent, after: at.after, link: at.link}, g); err != nil {
 		return nil, err
 	}
 	if s.Body.chordSize = g.size; g.size > MaxTasks {

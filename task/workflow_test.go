@@ -258,9 +258,22 @@ func TestWhatCannotBePlanned(t *testing.T) {
 	}
 }
 
+func TestLinksAsDeepAsAPlanMayBeAreRead(t *testing.T) {
+	t.Parallel()
+	deep := sig("last")
+	for i := range MaxDepth - 3 {
+		deep = Chord([]*Signature{sig(fmt.Sprint(i), []any{[]any{"[{"}})}, deep)
+	}
+	p := plan(t, Chain(sig("a"), deep), Options{})
+	if _, err := p.First[0].Links(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLinksThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for embed, want := range map[string]string{
+		`{"x": ` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + "}": "501 levels",
 		`{"chain": 3}`:                  "chain",
 		`{"chain": [null]}`:             "number 1 is null",
 		`{"callbacks": [{"args": []}]}`: "no task name",
