@@ -16,9 +16,9 @@ func (p *Producer) Plan(s *task.Signature, opts task.Options) (*task.Plan, error
 	if err != nil {
 		return nil, err
 	}
-	places := notation.Places(s)
-	if len(places) != len(plan.Owed) {
-		return nil, fmt.Errorf("plan a workflow: it owes %d tasks and has places for %d", len(plan.Owed), len(places))
+	places, err := notation.Places(s, plan)
+	if err != nil {
+		return nil, fmt.Errorf("plan a workflow: %w", err)
 	}
 	for i, step := range plan.Owed {
 		l := ledger.Line{Event: ledger.Planned, Task: step.Task, Queue: step.Queue, Name: step.Name, Detail: map[string]string{

@@ -9,6 +9,12 @@ import (
 // This file brings workflows within workflows into the form in which they are
 // sent, as Celery does when it makes a chain with | and freezes a group.
 
+// What no workflow can have.
+var (
+	errGroupLink = errors.New("a group has no one result for a link: use a chord")
+	errNoBody    = errors.New("a chord without a body")
+)
+
 // unchain is the steps of a chain in the form in which they are sent: chains
 // among them spliced, and a group or chord only as the last, for what follows one
 // is the body of a chord.
@@ -45,11 +51,18 @@ func unchain(s *Signature) ([]*Signature, error) {
 	for i, step := range steps[:len(steps)-1] {
 		switch step.Shape {
 		case GroupShape:
+			if len(step.Link) > 0 {
+				return nil, errGroupLink
+			}
 			for _, member := range step.Tasks {
 				member.LinkError = append(member.LinkError, cloneAll(step.LinkError)...)
 			}
 			step.Shape, step.Body, step.LinkError = ChordShape, chainOf(steps[i+1:]), nil
 		case ChordShape:
+			if step.Body == nil {
+				return nil, errNoBody
+			}
+			step.Body.Link, step.Link = append(step.Body.Link, step.Link...), nil // not of what follows
 			step.Body = chainOf(append([]*Signature{step.Body}, steps[i+1:]...))
 		default:
 			continue
@@ -76,6 +89,8 @@ func unroll(dst, members, errbacks []*Signature) (_ []*Signature, err error) {
 		m.LinkError = append(m.LinkError, cloneAll(errbacks)...)
 		if m.Shape != GroupShape {
 			dst = append(dst, m)
+		} else if len(m.Link) > 0 {
+			return nil, errGroupLink
 		} else if dst, err = unroll(dst, m.Tasks, m.LinkError); err != nil {
 			return nil, err
 		}

@@ -223,7 +223,7 @@ func (p *planner) group(s *Signature, at place) (ends []*Signature, err error) {
 	case len(s.Tasks) == 0:
 		return nil, errors.New("a group without members")
 	case len(s.Link) > 0:
-		return nil, errors.New("a group has no one result for a link: use a chord")
+		return nil, errGroupLink
 	}
 	// One that was planned as the end of a member of another group is that
 	// group's: its tasks have their places already.
@@ -257,7 +257,7 @@ func (p *planner) members(s *Signature, at place, g *membership) (ends []*Signat
 
 func (p *planner) chord(s *Signature, at place) ([]*Signature, error) {
 	if s.Body == nil {
-		return nil, errors.New("a chord without a body")
+		return nil, errNoBody
 	}
 	s.Body.Link = append(s.Body.Link, s.Link...)
 	s.Body.LinkError = append(s.Body.LinkError, s.LinkError...)

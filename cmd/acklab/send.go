@@ -114,7 +114,10 @@ func drawPlan(w io.Writer, load producer.Load) error {
 	if err != nil {
 		return err
 	}
-	places := notation.Places(load.Workflow)
+	places, err := notation.Places(load.Workflow, plan)
+	if err != nil {
+		return err
+	}
 	steps := make([]report.PlannedStep, len(plan.Owed))
 	for i, s := range plan.Owed {
 		steps[i] = report.PlannedStep{Place: places[i], Task: s.Task, Name: s.Name}

@@ -190,10 +190,12 @@ func TestPlacesStandInTheOrderOfThePlan(t *testing.T) {
 	for text, want := range map[string]string{
 		`"noop"`:                     "task",
 		`{"task": "a", "link": "b"}`: "task, link[0]",
-		`{"chain": ["a", {"task": "b", "link": "c"}], "link": ["d", "e!"], "link_error": "f"}`:                "chain[0], chain[1], chain[1].link[0], link[0], link[1]",
-		`{"chain": ["a", {"group": ["2 * b", {"chain": ["c", "d"]}]}, "e"]}`:                                  "chain[0], chain[1].group[0], chain[1].group[1], chain[1].group[2].chain[0], chain[1].group[2].chain[1], chain[2]",
-		`{"chord": ["a", {"chord": ["b"], "callback": "c"}], "callback": {"chain": ["d", "e"]}, "link": "f"}`: "chord[0], chord[1].chord[0], chord[1].callback, callback.chain[0], callback.chain[1], link[0]",
-		`{"group": ["a", {"group": ["b", "c"]}]}`:                                                             "group[0], group[1].group[0], group[1].group[1]",
+		`{"chain": ["a", {"task": "b", "link": "c"}], "link": ["d", "e!"], "link_error": "f"}`:                                                                        "chain[0], chain[1], chain[1].link[0], link[0], link[1]",
+		`{"chain": ["a", {"group": ["2 * b", {"chain": ["c", "d"]}]}, "e"]}`:                                                                                          "chain[0], chain[1].group[0], chain[1].group[1], chain[1].group[2].chain[0], chain[1].group[2].chain[1], chain[2]",
+		`{"chord": ["a", {"chord": ["b"], "callback": "c"}], "callback": {"chain": ["d", "e"]}, "link": "f"}`:                                                         "chord[0], chord[1].chord[0], chord[1].callback, callback.chain[0], callback.chain[1], link[0]",
+		`{"chain": ["a", {"chord": ["b"], "callback": {"task": "c", "link": "g"}}, {"chord": ["d", "d"], "callback": "e"}, {"group": ["h", "i"]}, "f"], "link": "j"}`: "chain[0], chain[1].chord[0], chain[1].callback, chain[1].callback.link[0], chain[2].chord[0], chain[2].chord[1], chain[2].callback, chain[3].group[0], chain[3].group[1], chain[4], link[0]",
+		`{"chain": [{"chord": ["a"], "callback": "b", "link": "x"}, "c"]}`:                                                                                            "chain[0].chord[0], chain[0].callback, chain[0].link[0], chain[1]",
+		`{"group": ["a", {"group": ["b", "c"]}]}`:                                                                                                                     "group[0], group[1].group[0], group[1].group[1]",
 	} {
 		n, err := Read(strings.NewReader(text))
 		if err != nil {
@@ -204,34 +206,32 @@ func TestPlacesStandInTheOrderOfThePlan(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		places := Places(n)
-		if got := strings.Join(places, ", "); got != want || len(plan.Owed) != len(places) {
-			t.Errorf("%s:\n got %s\nwant %s\nthe plan owes %d", text, got, want, len(plan.Owed))
-			continue
-		}
-		for i, step := range plan.Owed {
-			if name := nameAt(n, places[i]); name != step.Name {
-				t.Errorf("%s: %s is %s, and the plan has %s there", text, places[i], name, step.Name)
-			}
+		places, err := Places(n, plan)
+		if got := strings.Join(places, ", "); err != nil || got != want {
+			t.Errorf("%s: %v\n got %s\nwant %s", text, err, got, want)
 		}
 	}
 }
 
-// nameAt is the name of the task at a place.
-func nameAt(s *task.Signature, place string) string {
-	step, rest, _ := strings.Cut(place, ".")
-	word, index, _ := strings.Cut(strings.TrimSuffix(step, "]"), "[")
-	i := 0
-	fmt.Sscan(index, &i)
-	switch word {
-	case "", "task":
-		return s.Name
-	case "callback":
-		return nameAt(s.Body, rest)
-	case "link":
-		return nameAt(s.Link[i], rest)
+func TestThePlanOfAnotherWorkflowIsNoticed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`"other"`:                 `task is other, and the plan has noop there`,
+		`{"group": ["2 * noop"]}`: `the place group[1] is in no plan of 1 tasks`,
+		`{"group": []}`:           `the plan owes 1 tasks, and the workflow has places for 0`,
+	} {
+		n, err := Read(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := (&task.Signature{Name: "noop"}).Plan(task.Options{Queue: "q"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Places(n, plan); err == nil || err.Error() != want {
+			t.Errorf("%s: %v; want %s", text, err, want)
+		}
 	}
-	return nameAt(s.Tasks[i], rest)
 }
 
 func TestTasksAreAllTasksErrbacksToo(t *testing.T) {

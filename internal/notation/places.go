@@ -11,13 +11,26 @@ import (
 // notation ("chain[1].group[0]", "callback", "chain[2].link[0]"), in the order in
 // which task.Plan lists what is owed: errbacks are left out. A task that stands
 // alone is "task".
-func Places(s *task.Signature) []string {
-	var all []string
-	walk(s, "", false, func(place string, _ *task.Signature) bool {
+//
+// An error says that the plan, which must be of this workflow, owes other tasks.
+func Places(s *task.Signature, plan *task.Plan) ([]string, error) {
+	all := make([]string, 0, len(plan.Owed))
+	var err error
+	walk(s, "", false, func(place string, s *task.Signature) bool {
+		i := len(all)
+		switch {
+		case i >= len(plan.Owed):
+			err = fmt.Errorf("the place %s is in no plan of %d tasks", place, i)
+		case plan.Owed[i].Name != s.Name:
+			err = fmt.Errorf("%s is %s, and the plan has %s there", place, s.Name, plan.Owed[i].Name)
+		}
 		all = append(all, place)
-		return true
+		return err == nil
 	})
-	return all
+	if err == nil && len(all) < len(plan.Owed) {
+		err = fmt.Errorf("the plan owes %d tasks, and the workflow has places for %d", len(plan.Owed), len(all))
+	}
+	return all, err
 }
 
 // Tasks yields every task of a workflow with its place, errbacks too.
