@@ -165,14 +165,15 @@ func (t *Trial) awaitRuns(ctx context.Context, n int) error {
 	}
 }
 
-// Aside is a step that only waits: where the trial waits for a lease, others may run
-// meanwhile.
+// Aside is a step that only waits, after which no step does much: where the trial
+// waits for a lease it gives its slot to another one, and takes one again when all
+// is settled. (To take it again at once could last longer than the steps may.)
 func Aside(step Step) Step {
 	return Step{step.Name, func(ctx context.Context, t *Trial) error {
-		if t.cell.Pace != Waiting {
-			return step.Do(ctx, t)
+		if t.cell.Pace == Waiting {
+			t.release()
 		}
-		return t.aside(ctx, func() error { return step.Do(ctx, t) })
+		return step.Do(ctx, t)
 	}}
 }
 
