@@ -114,16 +114,17 @@ func TestWorkflowsRunInTheirOrder(t *testing.T) {
 		want    string
 		results string
 	}{
-		"chain":               {Chain(sig("a", 1), immutable, sig("c", 2)), `a[1] i[7] c["i" 2]`, "c"},
-		"chain in a chain":    {Chain(sig("a"), Chain(sig("b"), sig("c")), sig("d")), `a[] b["a"] c["b"] d["c"]`, "d"},
-		"link":                {Chain(linked, sig("b")), `a[] l["a" 1] b["a"]`, "b"},
-		"group":               {Group(sig("a"), Group(sig("b"), sig("c")), Chain(sig("d"), sig("e"))), `a[] b[] c[] d[] e["d"]`, "a b c e"},
-		"chain into a group":  {Chain(sig("a"), Group(sig("b", 1), sig("c"))), `a[] b["a" 1] c["a"]`, "b c"},
-		"group in a chain":    {Chain(sig("a"), Group(sig("b"), sig("c")), sig("d"), sig("e")), `a[] b["a"] c["a"] d[["b","c"]] e["d"]`, "e"},
-		"chord":               {Chord([]*Signature{sig("a"), Chain(sig("b"), sig("c"))}, sig("d", 1)), `a[] b[] c["b"] d[["a","c"] 1]`, "d"},
-		"chord without any":   {Chord(nil, sig("d", 1)), `d[[] 1]`, "d"},
-		"chord in a chord":    {Chord([]*Signature{Chord([]*Signature{sig("a"), sig("b")}, sig("c")), sig("d")}, sig("e")), `a[] b[] d[] c[["a","b"]] e[["c","d"]]`, "e"},
-		"two groups in order": {Chain(Group(sig("a"), sig("b")), Group(sig("c"), sig("d")), sig("e")), `a[] b[] c[["a","b"]] d[["a","b"]] e[["c","d"]]`, "e"},
+		"chain":                   {Chain(sig("a", 1), immutable, sig("c", 2)), `a[1] i[7] c["i" 2]`, "c"},
+		"chain in a chain":        {Chain(sig("a"), Chain(sig("b"), sig("c")), sig("d")), `a[] b["a"] c["b"] d["c"]`, "d"},
+		"link":                    {Chain(linked, sig("b")), `a[] l["a" 1] b["a"]`, "b"},
+		"group":                   {Group(sig("a"), Group(sig("b"), sig("c")), Chain(sig("d"), sig("e"))), `a[] b[] c[] d[] e["d"]`, "a b c e"},
+		"chain into a group":      {Chain(sig("a"), Group(sig("b", 1), sig("c"))), `a[] b["a" 1] c["a"]`, "b c"},
+		"group in a chain":        {Chain(sig("a"), Group(sig("b"), sig("c")), sig("d"), sig("e")), `a[] b["a"] c["a"] d[["b","c"]] e["d"]`, "e"},
+		"chord":                   {Chord([]*Signature{sig("a"), Chain(sig("b"), sig("c"))}, sig("d", 1)), `a[] b[] c["b"] d[["a","c"] 1]`, "d"},
+		"chord without any":       {Chord(nil, sig("d", 1)), `d[[] 1]`, "d"},
+		"chord in a chord":        {Chord([]*Signature{Chord([]*Signature{sig("a"), sig("b")}, sig("c")), sig("d")}, sig("e")), `a[] b[] d[] c[["a","b"]] e[["c","d"]]`, "e"},
+		"two groups in order":     {Chain(Group(sig("a"), sig("b")), Group(sig("c"), sig("d")), sig("e")), `a[] b[] c[["a","b"]] d[["a","b"]] e[["c","d"]]`, "e"},
+		"a group as the callback": {Chain(Group(sig("a"), sig("b")), Group(sig("c"), sig("d", 1))), `a[] b[] c[["a","b"]] d[["a","b"] 1]`, "c d"},
 		"chord of a chain that ends in a group": {Chord([]*Signature{sig("a"), Chain(sig("b"), Group(sig("c"), sig("d"))), sig("e")}, sig("f")),
 			`a[] b[] e[] c["b"] d["b"] f[["a","c","d","e"]]`, "f"},
 	} {
