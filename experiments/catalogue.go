@@ -28,5 +28,8 @@ var Catalogue = []*Experiment{
 	keptResults,
 	resultStoreKilled,
 	resultStores,
+	chains,
+	groups,
+	chords,
 	watchedLoad,
 }

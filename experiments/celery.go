@@ -90,7 +90,7 @@ func (t *Trial) startCelery(name string, h Hands) error {
 	o := celery.Options{
 		Broker: t.url, Result: t.resultURL, Queues: []string{t.queue}, Pool: celery.Pool(t.cell.Setting["pool"]),
 		Concurrency: h.Concurrency, Multiplier: h.Multiplier, AcksLate: h.Ack == "late", TrackStarted: h.TrackStarted,
-		CrashAt: h.CrashAt, PauseAt: h.PauseAt, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
+		CrashAt: h.CrashAt, PauseAt: h.PauseAt, CrashTask: h.crashTask, CrashNth: h.CrashNth, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
 		ConfirmPublish: true, AckRace: t.cell.Setting["pool"] == string(celery.Threads),
 	}
 	spec, err := app.Worker(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))

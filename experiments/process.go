@@ -100,14 +100,23 @@ func (t *Trial) ended(ctx context.Context, name string) error {
 // killed; a trial in which that happens is unsure.
 const stopWithin = 20 * time.Second
 
+// celeryStopWithin is the same for Celery's workers: they close their ledger in a
+// second or two, and on a busy machine the exit of all their processes then takes
+// ten to twenty more.
+const celeryStopWithin = time.Minute
+
 // stop ends a member politely and waits for its end.
 func (t *Trial) stop(ctx context.Context, name string) error {
 	m, err := t.member(name)
 	if err != nil {
 		return err
 	}
+	within := stopWithin
+	if t.cell.System.Celery {
+		within = celeryStopWithin
+	}
 	if m.Alive() {
-		if _, err := m.Terminate(ctx, stopWithin); err != nil {
+		if _, err := m.Terminate(ctx, within); err != nil {
 			return fmt.Errorf("stop %s: %w", name, err)
 		}
 	}

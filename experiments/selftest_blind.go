@@ -61,6 +61,18 @@ func noScheduler(e *Experiment, name string) string {
 	return "nothing is scheduled here"
 }
 
+// noWorkflow says that a plant which works on what follows a task finds nothing in
+// an experiment; empty: it does, or is another plant.
+func noWorkflow(e *Experiment, name string) string {
+	switch {
+	case name == plant.SuccessorDropped && e != chains && e != chords:
+		return "nothing follows a task here"
+	case name == plant.JoinedTwice && e != chords:
+		return "no chord is here"
+	}
+	return ""
+}
+
 // excuses say, by plant, why it cannot be seen.
 type excuses map[string]string
 
@@ -195,6 +207,15 @@ var blindTo = map[string]excuses{
 	"result-is-fetched-later":    oneTask,
 	"result-store-killed":        atOnce.and(nobodyDies).and(excuses{plantNoFault: ""}),
 	"result-stores-side-by-side": nobodyWorks,
+	"chain-runs-in-order": atOnce.and(calm).and(excuses{
+		plant.CensusOmits: onceEach[plant.CensusOmits],
+	}),
+	"group-runs-side-by-side": atOnce.and(calm).and(excuses{
+		plant.CensusOmits: onceEach[plant.CensusOmits],
+	}),
+	"chord-calls-back-once": atOnce.and(calm).and(excuses{
+		plant.CensusOmits: onceEach[plant.CensusOmits],
+	}),
 	"lease-is-outlived": atOnce.and(oneTask).and(excuses{
 		plantNoFault: "", plant.StaleHonoured: "", plant.EarlyInLate: "",
 		plant.MarkLies: "whether Redis marks every redelivery depends on what it writes to disk, which only a server tells: the marks are not relied upon",

@@ -93,6 +93,20 @@ var aims = map[string]map[string]aim{
 		plant.StaleHonoured: {"redis", Setting{"task": "acknowledged by a worker that stood still", "settle": "claim"}},
 		plantNoFault:        {"redis", Setting{"task": "of a worker that stands still", "settle": "celery"}},
 	},
+	"chain-runs-in-order": {
+		"":                     {"rabbitmq", Setting{"ack": "late", "crash_at": "links-sent"}},
+		plant.NeighbourAcked:   {"rabbitmq", Setting{"ack": "late", "chain": "adds"}}, // several deliveries at a time
+		plant.SuccessorDropped: {"rabbitmq", Setting{"ack": "late", "chain": "adds"}},
+	},
+	"group-runs-side-by-side": {
+		"":                   {"rabbitmq", Setting{"ack": "late", "crash_at": "mid"}},
+		plant.NeighbourAcked: {"rabbitmq", Setting{"slots": "8"}},
+	},
+	"chord-calls-back-once": {
+		"":                     {"rabbitmq", Setting{"ack": "late", "fault": "a worker killed midway"}},
+		plant.SuccessorDropped: {"rabbitmq", Setting{"ack": "late", "fault": "none"}},
+		plant.JoinedTwice:      {"rabbitmq", Setting{"ack": "late", "fault": "none"}},
+	},
 	"task-comes-back": {
 		"": {"rabbitmq", Setting{"lease": "as it comes"}},
 	},

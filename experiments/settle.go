@@ -174,7 +174,7 @@ func (t *Trial) anyAlive() bool {
 // failure that is to be tried again has its next try published.
 func (f *tail) idle() bool {
 	ended := f.counts[ledger.Finished] + f.counts[ledger.Failed] + f.counts[ledger.Interrupted] + f.counts[ledger.Expired] + f.counts[ledger.Postponed] +
-		f.counts[ledger.Rejected] + f.counts[ledger.Requeued] + f.counts[ledger.StaleAck]
+		f.counts[ledger.Rejected] + f.counts[ledger.Requeued] + f.counts[ledger.StaleAck] + f.counts[ledger.Collapsed]
 	published := f.counts[ledger.Confirmed] + f.counts[ledger.Unsure] + f.counts[ledger.Refused]
 	return len(f.open) == 0 && f.running() <= 0 && f.counts[ledger.Accepted] <= ended && f.counts[ledger.Failed]-f.final <= published
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,6 +19,13 @@ type Job struct {
 	Count int
 	Name  string
 	Args  []any
+	// Workflow is, in the words of the producer's command line, the workflow that
+	// is published Count times in the place of Name and Args; nil: they are.
+	Workflow []string
+	// Copies is how often each message is published; 0: once.
+	Copies int
+	// Once: what the result store says has succeeded is not run again.
+	Once bool
 	// Rate is tasks per second; 0: all at once.
 	Rate float64
 	// Batch is how many go to the broker in one call; 0: as many as it likes.
@@ -32,6 +40,15 @@ func (j Job) flags() []string {
 		args = []byte("[]")
 	}
 	flags := []string{"--task", j.Name, "--args", string(args), "--count", strconv.Itoa(j.Count)}
+	if j.Workflow != nil {
+		flags = append(slices.Clone(j.Workflow), "--count", strconv.Itoa(j.Count))
+	}
+	if j.Copies > 0 {
+		flags = append(flags, "--copies", strconv.Itoa(j.Copies))
+	}
+	if j.Once {
+		flags = append(flags, "--once")
+	}
 	if j.Rate > 0 {
 		flags = append(flags, "--rate", strconv.FormatFloat(j.Rate, 'f', -1, 64))
 	}
@@ -44,6 +61,14 @@ func (j Job) flags() []string {
 	return flags
 }
 
+// what is the load in a few words.
+func (j Job) what() string {
+	if j.Workflow != nil {
+		return brief(j.Workflow)
+	}
+	return j.Name
+}
+
 // Hands says how a worker works.
 type Hands struct {
 	Ack         string // early or late
@@ -52,9 +77,15 @@ type Hands struct {
 	Grace       time.Duration
 	CrashAt     string // checkpoint of the first task
 	PauseAt     string
-	Retry       Retry
+	// CrashNth is the task, counted from 1, that CrashAt and PauseAt mean; 0: the
+	// first. CrashPlace is its place in the trial's first workflow instead.
+	CrashNth   int
+	CrashPlace string
+	Retry      Retry
 	// TrackStarted: the state STARTED is stored, too.
 	TrackStarted bool
+
+	crashTask string // of CrashPlace, once it is known
 }
 
 // Retry is the policy of a worker for all its tasks; zero: no retries.
@@ -89,6 +120,12 @@ func (h Hands) flags() []string {
 	if h.PauseAt != "" {
 		flags = append(flags, "--pause-at", h.PauseAt)
 	}
+	if h.CrashNth > 0 {
+		flags = append(flags, "--crash-nth", strconv.Itoa(h.CrashNth))
+	}
+	if h.crashTask != "" {
+		flags = append(flags, "--crash-task", h.crashTask)
+	}
 	if h.TrackStarted {
 		flags = append(flags, "--track-started")
 	}
@@ -108,7 +145,7 @@ func Publish(j Job) Step { return PublishAs("producer", j) }
 
 // PublishAs is Publish by a producer of that name, where a trial has several.
 func PublishAs(name string, j Job) Step {
-	return Step{fmt.Sprintf("publish %d x %s", j.Count, j.Name), func(ctx context.Context, t *Trial) error {
+	return Step{fmt.Sprintf("publish %d x %s", j.Count, j.what()), func(ctx context.Context, t *Trial) error {
 		if t.run.plants(plantIdleVictim) {
 			return nil
 		}
@@ -121,7 +158,7 @@ func PublishAs(name string, j Job) Step {
 
 // StartProducer starts a producer and goes on while it publishes.
 func StartProducer(j Job) Step {
-	return Step{fmt.Sprintf("begin to publish %d x %s", j.Count, j.Name), func(_ context.Context, t *Trial) error {
+	return Step{fmt.Sprintf("begin to publish %d x %s", j.Count, j.what()), func(_ context.Context, t *Trial) error {
 		if t.run.plants(plantIdleVictim) {
 			return nil
 		}
@@ -134,6 +171,9 @@ func StartWorker(name string, h Hands) Step {
 	return Step{"start " + name, func(_ context.Context, t *Trial) error {
 		if h.CrashAt != "" && t.run.plants(plantNoFault) {
 			h.CrashAt = ""
+		}
+		if err := t.findPlace(&h); err != nil {
+			return err
 		}
 		if t.cell.System.Celery {
 			return t.startCelery(name, h)

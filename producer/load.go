@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"acklab/internal/ledger"
@@ -24,6 +25,9 @@ const batch = 500
 // quantum is how often a steady load publishes what is due by then.
 const quantum = 10 * time.Millisecond
 
+// maxCopies bounds how often one message is published.
+const maxCopies = 100
+
 // Load says what to publish.
 type Load struct {
 	// Count is how many tasks; 1 or more.
@@ -33,6 +37,14 @@ type Load struct {
 	// Batch is how many messages of a burst go to the broker in one call; 1:
 	// each is confirmed before the next; 0: 500.
 	Batch int
+	// Workflow is published Count times, each with ids of its own, in the place of
+	// Name, Args and Kwargs; nil: they are. What Options say of a message but its
+	// queue and Once is for tasks that stand alone, and so are Countdown,
+	// ExpireAfter and Size.
+	Workflow *task.Signature
+	// Copies is how often each message is published, each time with a message id of
+	// its own: what a client does that repeats a publish it was unsure of; 0: once.
+	Copies int
 	// Name and Args are the task and its arguments, the same for all.
 	Name string
 	Args []json.RawMessage
@@ -64,12 +76,25 @@ func (l Load) Check() error {
 		return fmt.Errorf("batch %d is negative", l.Batch)
 	case l.Size < 0:
 		return fmt.Errorf("size %d is negative", l.Size)
-	case l.Name == "":
+	case l.Copies < 0 || l.Copies > maxCopies:
+		return fmt.Errorf("copies %d: use 1 to %d", l.Copies, maxCopies)
+	case l.Workflow != nil && (l.Countdown != 0 || l.ExpireAfter != 0 || l.Size != 0 || l.Options.Priority != 0 || !l.Options.ETA.IsZero()):
+		return errors.New("a workflow has no countdown, ETA, expiry, priority or size of its own: they are for tasks that stand alone")
+	case l.Name == "" && l.Workflow == nil:
 		return errors.New("a load needs the name of a task")
 	case l.Options.Queue == "":
 		return errors.New("a load needs a queue")
 	}
 	return l.checkTimes(time.Now())
+}
+
+// Messages is how many messages the load publishes at the most.
+func (l Load) Messages() int {
+	first := 1
+	if l.Workflow != nil {
+		first = starts(l.Workflow)
+	}
+	return l.Count * first * max(l.Copies, 1)
 }
 
 // Message makes one message of the load, with ids of its own. Its countdown
@@ -89,8 +114,16 @@ func (l Load) Message() (*task.Message, error) {
 // messages makes all messages of the load and writes each as planned, so that
 // a producer that dies leaves no silence but tasks that were never sent.
 func (p *Producer) messages(l Load) ([]*task.Message, error) {
-	msgs := make([]*task.Message, l.Count)
-	for i := range msgs {
+	var msgs []*task.Message
+	for range l.Count {
+		if l.Workflow != nil {
+			plan, err := p.Plan(l.Workflow, l.Options)
+			if err != nil {
+				return nil, err
+			}
+			msgs = append(msgs, plan.First...)
+			continue
+		}
 		m, err := l.Message()
 		if err != nil {
 			return nil, err
@@ -98,9 +131,26 @@ func (p *Producer) messages(l Load) ([]*task.Message, error) {
 		if _, err := p.ledger.Write(ledger.Line{Event: ledger.Planned, Task: m.TaskID, Queue: m.Queue, Name: m.Name}); err != nil {
 			return nil, err
 		}
-		msgs[i] = m
+		msgs = append(msgs, m)
 	}
-	return msgs, nil
+	return l.copied(msgs), nil
+}
+
+// copied are the messages, each followed by its copies.
+func (l Load) copied(msgs []*task.Message) []*task.Message {
+	if l.Copies <= 1 {
+		return msgs
+	}
+	all := make([]*task.Message, 0, len(msgs)*l.Copies)
+	for _, m := range msgs {
+		all = append(all, m)
+		for range l.Copies - 1 {
+			again := *m
+			again.ID = uuid.NewString()
+			all = append(all, &again)
+		}
+	}
+	return all
 }
 
 // Run publishes the load and returns what became of it. When ctx ends it

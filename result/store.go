@@ -12,6 +12,7 @@ package result
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -62,6 +63,21 @@ type Store interface {
 	// Forget removes what the store holds of a task: it is PENDING again. That
 	// nothing is there is no error.
 	Forget(ctx context.Context, id string) error
+
+	// Join notes, as one act, that a member of a chord has ended, and tells how the
+	// chord stands with it. A member joins once: its first part stays, whatever a
+	// second run of it brings, so that a Join can be repeated and a redelivered
+	// member does not make a chord complete that is not. Of all members exactly
+	// one is told that it was the last, each time that it joins.
+	//
+	// What has joined is kept at least for as long as a result, counted from the
+	// last join. Errors are those of Store. It costs the store one operation,
+	// however many members there are.
+	Join(ctx context.Context, p Part) (Joined, error)
+
+	// Values are those of all members of a chord that is complete and has no
+	// failed one, in the order of their places. ErrMalformed: a member has none.
+	Values(ctx context.Context, chord string, size int) ([]json.RawMessage, error)
 
 	// Traits tell what this store does where stores differ. The server is asked
 	// for what it has not told yet, for two seconds at the most.

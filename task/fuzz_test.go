@@ -136,3 +136,44 @@ func equalJSON(a, b any) bool {
 	}
 	return reflect.DeepEqual(a, b)
 }
+
+// FuzzLinks reads what follows a task, and plans it: never a panic, and what can
+// be planned can be read again.
+func FuzzLinks(f *testing.F) {
+	for _, embed := range []string{
+		emptyEmbed,
+		`{"chain": [{"task": "b", "options": {"task_id": "2"}}, {"task": "a", "subtask_type": null}]}`,
+		`{"callbacks": [{"task": "celery.group", "subtask_type": "group", "kwargs": {"tasks": [{"task": "a"}]}}], "errbacks": {"task": "e"}}`,
+		`{"chord": {"task": "a", "chord_size": 2, "options": {"link_error": [{"task": "e"}], "headers": {"acklab_once": true}}}}`,
+		`{"chain": [{"task": "c"}, {"subtask_type": "chord", "kwargs": {"header": [{"task": "a"}], "body": {"task": "b"}}}]}`,
+	} {
+		f.Add([]byte(embed))
+	}
+	f.Fuzz(func(t *testing.T, embed []byte) {
+		m := &Message{ID: "m", TaskID: "t", Name: "n", Options: Options{Queue: "q", GroupID: "g", Extra: map[string]any{groupIndex: int64(1)}, Embed: embed}}
+		links, err := m.Links()
+		if err != nil {
+			return
+		}
+		plan, err := m.Successors(links, json.RawMessage("1"))
+		if err != nil {
+			return
+		}
+		if errbacks, err := m.Failing(links); err == nil {
+			plan.First = append(plan.First, errbacks.First...)
+		}
+		for _, next := range plan.First {
+			if _, err := next.Links(); err != nil {
+				t.Errorf("%s: what follows %s cannot be read: %v", embed, next.TaskID, err)
+			}
+		}
+		if c, err := m.Member(links); err == nil && c != nil {
+			if _, err := c.CalledOff(); err == nil {
+				_, err = c.Callback([]json.RawMessage{json.RawMessage("1")})
+				if err != nil {
+					t.Errorf("%s: the callback can be called off but not made: %v", embed, err)
+				}
+			}
+		}
+	})
+}

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// onceHeader carries Options.Once.
+const onceHeader = "acklab_once"
+
 // headers is the table of all headers of m, as AMQP carries them. The values
 // are nil, bool, string, int32, int64, float64, []any and map[string]any.
 func (m *Message) headers() (map[string]any, error) {
@@ -33,6 +36,9 @@ func (m *Message) headers() (map[string]any, error) {
 	}
 	table["origin"] = m.Origin
 	table["ignore_result"] = m.IgnoreResult
+	if m.Once {
+		table[onceHeader] = true
+	}
 	err := m.putExtra(func(key string, value any) { table[key] = value })
 	return table, err
 }
@@ -68,6 +74,9 @@ func (m *Message) appendHeaders(dst []byte) ([]byte, error) {
 	}
 	dst = appendString(append(dst, `,"origin":`...), m.Origin)
 	dst = strconv.AppendBool(append(dst, `,"ignore_result":`...), m.IgnoreResult)
+	if m.Once {
+		dst = append(dst, `,"`+onceHeader+`":true`...)
+	}
 	err := m.putExtra(func(key string, value any) {
 		dst = append(appendString(append(dst, ','), key), ':')
 		dst = appendJSON(dst, value)
@@ -124,7 +133,7 @@ const (
 func headerKind(key string) kind {
 	switch key {
 	case "task", "id", "root_id", "parent_id", "group", "eta", "expires", "retries", "timelimit",
-		"origin", "ignore_result", "lang", "compression":
+		"origin", "ignore_result", "lang", "compression", onceHeader:
 		return field
 	case "argsrepr", "kwargsrepr", "shadow", "group_index":
 		return replaceable
@@ -165,6 +174,8 @@ func (d *decoder) header(key string, value any) {
 		d.timelimit(value)
 	case "ignore_result":
 		d.flag(key, value, &m.IgnoreResult)
+	case onceHeader:
+		d.flag(key, value, &m.Once)
 	case "redelivered":
 		d.redelivered = d.redelivered || value == true
 	case "argsrepr":

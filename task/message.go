@@ -2,7 +2,6 @@ package task
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,8 +57,12 @@ type Options struct {
 	Origin string
 	// IgnoreResult asks the worker to store no result.
 	IgnoreResult bool
+	// Once asks a worker that has a result store not to run the task when the
+	// store says that it has already succeeded. Two runs that overlap are both
+	// carried out. The header is acklab_once; Celery ignores it.
+	Once bool
 	// Embed is Celery's third element of the body (callbacks, errbacks,
-	// chain, chord), kept as it came; nil: the empty embed.
+	// chain, chord), kept as it came; nil: the empty embed. Links reads it.
 	Embed json.RawMessage
 	// Extra holds headers that this program does not know, and argsrepr,
 	// kwargsrepr, shadow and group_index where the sender chose them. They
@@ -77,12 +80,9 @@ func init() { uuid.EnableRandPool() }
 // that names its position.
 func New(name string, opts Options, args ...any) (*Message, error) {
 	m := &Message{ID: uuid.NewString(), TaskID: uuid.NewString(), Name: name, Options: opts}
-	for i, a := range args {
-		raw, err := json.Marshal(a)
-		if err != nil {
-			return nil, fmt.Errorf("encode argument %d of task %q: %w", i, name, err)
-		}
-		m.Args = append(m.Args, raw)
+	var err error
+	if m.Args, err = encodeArgs(name, args); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -19,8 +19,11 @@ var headerOrder = []string{
 // AMQP would carry: MarshalEnvelope must write the same bytes.
 func plainEnvelope(m *Message, w Wire) string {
 	names := slices.Clone(headerOrder)
+	if w.Headers[onceHeader] != nil {
+		names = append(names, onceHeader)
+	}
 	for _, name := range sortedKeys(w.Headers) {
-		if !slices.Contains(headerOrder, name) {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

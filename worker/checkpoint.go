@@ -27,6 +27,7 @@ const (
 	Mid          Point = "mid"           // in the middle of the handler
 	Finished     Point = "finished"      // the handler has returned, well or badly
 	ResultStored Point = "result-stored" // the store has taken the result, or it is lost
+	LinksSent    Point = "links-sent"    // what follows it in its workflow is confirmed, its chord told; late: it is not settled
 	Failed       Point = "failed"        // the handler has failed and is to be tried again, its retry is not published
 	RetrySent    Point = "retry-sent"    // the broker has confirmed the retry; late: the failed delivery is not settled
 	LateAckSent  Point = "late-ack-sent" // late: handed to the client library
@@ -35,12 +36,13 @@ const (
 
 // Points are the checkpoints that exist in the mode, in the order in which a
 // task meets them. A task that does not fail does not meet Failed and RetrySent;
-// one that will be tried again does not meet ResultStored.
+// one that will be tried again does not meet ResultStored; LinksSent is met by
+// those that something follows.
 func Points(mode AckMode) []Point {
 	if mode == Late {
-		return []Point{BeforeFetch, Fetched, Started, Mid, Finished, ResultStored, Failed, RetrySent, LateAckSent, LateAcked}
+		return []Point{BeforeFetch, Fetched, Started, Mid, Finished, ResultStored, LinksSent, Failed, RetrySent, LateAckSent, LateAcked}
 	}
-	return []Point{BeforeFetch, Fetched, AckSent, Acked, Started, Mid, Finished, ResultStored, Failed, RetrySent}
+	return []Point{BeforeFetch, Fetched, AckSent, Acked, Started, Mid, Finished, ResultStored, LinksSent, Failed, RetrySent}
 }
 
 // Trigger names a checkpoint of one task: the one with the id Task, or, when

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ var lifeAt = map[worker.AckMode]map[worker.Point][]ledger.Event{
 		worker.Mid:          {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started},
 		worker.Finished:     {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished},
 		worker.ResultStored: {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished, ledger.ResultStored},
+		worker.LinksSent:    {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Finished},
 		worker.Failed:       {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed},
 		worker.RetrySent:    {ledger.Received, ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
 	},
@@ -36,10 +38,16 @@ var lifeAt = map[worker.AckMode]map[worker.Point][]ledger.Event{
 		worker.Failed:       {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed},
 		worker.RetrySent:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Failed, ledger.Attempted, ledger.Confirmed},
 		worker.ResultStored: {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.ResultStored},
+		worker.LinksSent:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished},
 		worker.LateAckSent:  {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
 		worker.LateAcked:    {ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished, ledger.AckSending, ledger.AckSent},
 	},
 }
+
+// followed is what follows the task that meets a checkpoint.
+var followed = map[worker.Point]json.RawMessage{worker.LinksSent: json.RawMessage(oneStep)}
+
+const oneStep = `{"chain": [{"task": "noop", "options": {"task_id": "next"}, "immutable": true}]}`
 
 func TestAtEachCheckpointATaskHasDoneWhatItSaysAndNoMore(t *testing.T) {
 	t.Parallel()
@@ -58,7 +66,7 @@ func TestAtEachCheckpointATaskHasDoneWhatItSaysAndNoMore(t *testing.T) {
 					if point == worker.Failed || point == worker.RetrySent {
 						name = b.fails("fails-once", 1, task.RetryPolicy{Max: 1, Delay: time.Minute, For: task.AnyError})
 					}
-					m := b.publish(name, 0)
+					m := b.publishWith(task.Options{Queue: queue, Embed: followed[point]}, name, 0)
 					b.start()
 					hold := b.one(ledger.Holding)
 					if hold.Point != string(point) || point != worker.BeforeFetch && hold.Message != m.ID {
@@ -73,7 +81,9 @@ func TestAtEachCheckpointATaskHasDoneWhatItSaysAndNoMore(t *testing.T) {
 					}
 					close(b.resume)
 					b.sleep(2 * time.Minute)
-					b.one(ledger.Finished)
+					if n := len(b.lines(ledger.Finished)); n != 1+len(followed[point])/len(oneStep) {
+						t.Errorf("%d tasks have finished", n)
+					}
 					if n, tries := len(b.lines(ledger.AckSent)), len(b.lines(ledger.Started)); n != tries {
 						t.Errorf("%d of %d deliveries are acknowledged", n, tries)
 					}
@@ -139,8 +149,8 @@ func TestATriggerMeansTheNthTaskOrTheOneWithTheID(t *testing.T) {
 func TestPointsAreInTheOrderOfTheWayAndRacesBelongToTheirMode(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[worker.AckMode]string{
-		worker.Early: "before-fetch fetched ack-sent acked started mid finished result-stored failed retry-sent",
-		worker.Late:  "before-fetch fetched started mid finished result-stored failed retry-sent late-ack-sent late-acked",
+		worker.Early: "before-fetch fetched ack-sent acked started mid finished result-stored links-sent failed retry-sent",
+		worker.Late:  "before-fetch fetched started mid finished result-stored links-sent failed retry-sent late-ack-sent late-acked",
 	} {
 		if got := strings.Trim(fmt.Sprint(worker.Points(mode)), "[]"); got != want {
 			t.Errorf("%s: %s; want %s", mode, got, want)

@@ -13,5 +13,6 @@
 // can be told to kill itself with SIGKILL (checkpoint.go).
 //
 // A task that fails may be tried again (retry.go): its retry, another message,
-// is with the broker before a late acknowledgement.
+// is with the broker before a late acknowledgement. So is what follows a task in a
+// workflow (links.go, chord.go).
 package worker

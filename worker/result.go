@@ -60,7 +60,12 @@ func (w *Worker) keep(ctx context.Context, d *broker.Delivery, r result.Result) 
 }
 
 // store is Store with a bounded number of tries.
-func (w *Worker) store(ctx context.Context, r result.Result) (err error) {
+func (w *Worker) store(ctx context.Context, r result.Result) error {
+	return w.ask(ctx, func(ctx context.Context) error { return w.cfg.Results.Store(ctx, r) })
+}
+
+// ask is one call of the store with a bounded number of tries.
+func (w *Worker) ask(ctx context.Context, call func(context.Context) error) (err error) {
 	tries := storeTries
 	if w.storeAway.Load() {
 		tries = 1
@@ -68,7 +73,7 @@ func (w *Worker) store(ctx context.Context, r result.Result) (err error) {
 	pause := storePause
 	for n := 1; ; n++ {
 		within, cancel := context.WithTimeout(ctx, storeWithin)
-		err = w.cfg.Results.Store(within, r)
+		err = call(within)
 		cancel()
 		if !errors.Is(err, result.ErrUnavailable) {
 			w.storeAway.Store(false)
@@ -91,15 +96,18 @@ func (w *Worker) began(ctx context.Context, d *broker.Delivery) {
 	}
 }
 
-// succeeded keeps SUCCESS with the value. A value that is no JSON is a FAILURE
-// for the caller, as in Celery: the task is done, and what it returned is lost.
-func (w *Worker) succeeded(ctx context.Context, d *broker.Delivery, value any) {
+// succeeded keeps SUCCESS with the value, and returns that as JSON. A value that
+// is no JSON is a FAILURE for the caller, as in Celery: the task is done, and what
+// it returned is lost.
+func (w *Worker) succeeded(ctx context.Context, d *broker.Delivery, value any) (json.RawMessage, *result.Failure) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		w.keep(ctx, d, result.Result{State: task.Failure, Error: result.NewFailure("EncodeError", err.Error())})
-		return
+		f := result.NewFailure("EncodeError", err.Error())
+		w.keep(ctx, d, result.Result{State: task.Failure, Error: f})
+		return nil, f
 	}
 	w.keep(ctx, d, result.Result{State: task.Success, Value: text})
+	return text, nil
 }
 
 // failedWith keeps RETRY or FAILURE with the error.

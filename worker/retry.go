@@ -20,31 +20,31 @@ import (
 // Early: the broker has forgotten the delivery long ago. A crash from the
 // failure to the confirm loses the task.
 
-const (
-	// publishWithin bounds the publish of one message by a worker.
-	publishWithin = 10 * time.Second
-	// breath is how long a slot rests before it gives back a delivery whose
-	// retry the broker has not confirmed: the same try comes again, and must
-	// not spin. It is also what a message waits that comes before its time
-	// again and again.
-	breath = time.Second
-)
+// breath is how long a slot rests before it gives back a delivery whose
+// retry, or whose successor, the broker has not confirmed: the same try comes
+// again, and must not spin. It is also what a message waits that comes before its
+// time again and again.
+const breath = time.Second
 
 // errHardLimit marks a handler that was stopped at its hard time limit. As in
 // Celery, that is not tried again.
 var errHardLimit = errors.New("stopped at its hard time limit")
 
 // conclude writes how a try ended and publishes what follows it. It reports
-// whether the delivery is done with; if it is not, the broker may lack the
-// retry, and under late acknowledgement the delivery must go back.
-func (w *Worker) conclude(ctx context.Context, d *broker.Delivery, at watch, value any, err error) (done bool) {
+// whether the delivery is done with; if it is not, the broker may lack what
+// follows, and under late acknowledgement the delivery must go back.
+func (w *Worker) conclude(ctx context.Context, j job, at watch, value any, err error) (done bool) {
+	d := j.Delivery
 	switch {
 	case err == nil: // the handler's last act has recorded it
 		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
 		at.reach(Finished)
-		w.succeeded(ctx, d, value)
+		text, unreadable := w.succeeded(ctx, d, value)
 		at.reach(ResultStored)
-		return true
+		if unreadable != nil {
+			return w.fallOut(ctx, j, unreadable)
+		}
+		return w.passOn(ctx, j, at, text)
 	case errors.Is(err, errInterrupted):
 		w.record(ledger.Interrupted, d, err.Error())
 		at.reach(Finished)
@@ -56,12 +56,23 @@ func (w *Worker) conclude(ctx context.Context, d *broker.Delivery, at watch, val
 		at.reach(Finished)
 		w.failedWith(ctx, d, task.Failure, err)
 		at.reach(ResultStored)
-		return true
+		return w.giveUp(ctx, j, at, err)
 	}
 	w.write(failure(d, err))
 	at.reach(Finished)
 	at.reach(Failed)
-	return w.tryAgain(ctx, d, at, next, err)
+	return w.tryAgain(ctx, j, at, next, err)
+}
+
+// giveUp does what follows a failure for good, and reports as conclude.
+func (w *Worker) giveUp(ctx context.Context, j job, at watch, err error) (done bool) {
+	if !j.follows() {
+		return true
+	}
+	if done = w.fallOut(ctx, j, failureOf(err)); done {
+		at.reach(LinksSent)
+	}
+	return done
 }
 
 // next is the retry of a try that failed with err, or says why there is none.
@@ -86,7 +97,8 @@ func (w *Worker) next(d *broker.Delivery, err error) (*task.Message, string) {
 }
 
 // tryAgain publishes the retry of a failed delivery and reports as conclude.
-func (w *Worker) tryAgain(ctx context.Context, d *broker.Delivery, at watch, next *task.Message, cause error) (done bool) {
+func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Message, cause error) (done bool) {
+	d := j.Delivery
 	err := w.publish(ctx, next)
 	switch {
 	case err == nil:
@@ -101,48 +113,11 @@ func (w *Worker) tryAgain(ctx context.Context, d *broker.Delivery, at watch, nex
 		untaken := fmt.Errorf("%w; its retry was not taken: %w", cause, err)
 		w.fail(d, untaken, "its retry was not taken")
 		w.failedWith(ctx, d, task.Failure, untaken)
-		return true
+		return w.giveUp(ctx, j, at, untaken)
 	default:
 		w.log.Error("a retry is not sure to be with the broker", "task", next.TaskID, "name", next.Name, "err", err)
 		return false
 	}
-}
-
-// impossible tells whether the message can never be published: the next
-// attempt would be refused for the same reason.
-func impossible(err error) bool {
-	var refusal *broker.Refusal
-	return errors.As(err, &refusal) && (refusal.Reason == broker.TooLarge || refusal.Reason == broker.Invalid)
-}
-
-// publish sends a message of the worker's own, between its ledger lines, and
-// returns the broker's word on it. Without the line that says so first,
-// nothing is sent.
-func (w *Worker) publish(ctx context.Context, m *task.Message) error {
-	line := ledger.Line{Event: ledger.Attempted, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
-	intent := line
-	intent.Name, intent.Hash, intent.ETA = m.Name, m.Hash(), ledger.MonoAt(m.ETA)
-	if w.write(intent) < 0 {
-		return w.ledger.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, publishWithin)
-	defer cancel()
-	err := w.broker.Publish(ctx, m.SentAt(time.Now()))[0]
-	outcome := metrics.Confirmed
-	switch {
-	case err == nil:
-		line.Event = ledger.Confirmed
-	case errors.Is(err, broker.ErrRefused):
-		line.Event, outcome = ledger.Refused, metrics.Refused
-	default:
-		line.Event, outcome = ledger.Unsure, metrics.Unsure
-	}
-	line.Reason = reason(err)
-	w.metrics.Published(m.Queue, outcome, 1)
-	if w.write(line) < 0 {
-		return w.ledger.Err()
-	}
-	return err
 }
 
 // fail records a failure for good; why says why there is no retry.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,30 +68,29 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 	at := w.points.accept(d.Message)
 	at.reach(Fetched)
 	handler, reason := w.runnable(d)
+	j, unable := w.job(d)
 	switch {
-	case reason != "":
-		w.reject(ctx, d, reason)
+	case reason != "" || unable != "":
+		w.reject(ctx, handlers, j, cmp.Or(reason, unable))
 	case expired(d.Message, time.Now()):
-		w.record(ledger.Expired, d, "")
-		w.metrics.TaskEntered(d.Message.Name, metrics.Revoked)
-		w.keep(ctx, d, result.Result{State: task.Revoked, Error: result.NewFailure("TaskRevokedError", "expired")})
-		w.ack(ctx, d)
+		w.expire(ctx, handlers, j)
 	case d.Message.ETA.After(time.Now()):
-		w.postpone(ctx, handlers, d)
+		w.postpone(ctx, handlers, j)
+	case w.collapse(ctx, handlers, j, at):
 	case w.ackMode == Early:
 		if w.ackEarly(ctx, d, at) {
 			value, err := w.execute(handlers, d, handler, at)
-			w.conclude(ctx, d, at, value, err)
+			w.conclude(ctx, j, at, value, err)
 		}
 	default:
 		value, err := w.execute(handlers, d, handler, at)
 		switch {
 		case errors.Is(err, errInterrupted):
 			w.requeue(ctx, d, "stopped before it had finished")
-		case w.conclude(ctx, d, at, value, err):
+		case w.conclude(ctx, j, at, value, err):
 			w.ackLate(ctx, d, at)
 		default:
-			w.giveBack(ctx, handlers, d, "its retry is not sure to be with the broker")
+			w.giveBack(ctx, handlers, d, unsureSuccessor)
 		}
 	}
 }
@@ -112,14 +112,38 @@ func expired(m *task.Message, now time.Time) bool {
 	return !m.Expires.IsZero() && now.After(m.Expires)
 }
 
-func (w *Worker) reject(ctx context.Context, d *broker.Delivery, reason string) {
+// reject parks a delivery that cannot be run in the dead letters. For what follows
+// its task, the task has failed.
+func (w *Worker) reject(ctx, handlers context.Context, j job, reason string) {
+	d := j.Delivery
 	w.record(ledger.Rejecting, d, reason)
+	why := result.NewFailure("Reject", reason)
 	if d.Malformed == nil { // the id of what cannot be read may be made up
-		w.keep(ctx, d, result.Result{State: task.Failure, Error: result.NewFailure("Reject", reason)})
+		w.keep(ctx, d, result.Result{State: task.Failure, Error: why})
+	}
+	if !w.fallOut(ctx, j, why) {
+		w.giveBack(ctx, handlers, d, unsureSuccessor)
+		return
 	}
 	w.log.Warn("task goes to the dead letters", "task", d.Message.TaskID, "name", d.Message.Name, "reason", reason)
 	w.settled(ledger.Rejected, d, d.Reject(ctx, reason))
 	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
+}
+
+// expire drops a delivery whose time has passed. For what follows its task, the
+// task has failed, but errbacks are not called, as in Celery.
+func (w *Worker) expire(ctx, handlers context.Context, j job) {
+	d := j.Delivery
+	w.record(ledger.Expired, d, "")
+	w.metrics.TaskEntered(d.Message.Name, metrics.Revoked)
+	why := result.NewFailure("TaskRevokedError", "expired")
+	w.keep(ctx, d, result.Result{State: task.Revoked, Error: why})
+	j.links.Errbacks = nil
+	if !w.fallOut(ctx, j, why) {
+		w.giveBack(ctx, handlers, d, unsureSuccessor)
+		return
+	}
+	w.ack(ctx, d)
 }
 
 func (w *Worker) requeue(ctx context.Context, d *broker.Delivery, why string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type Worker struct {
 	consumer broker.Consumer
 	holds    bool // what comes before its ETA waits here: the broker leaves it to us
 	waiting  waiting
+	declared sync.Map // the names of the queues that this worker has declared
 
 	storeAway atomic.Bool // the last result was lost: the store is not waited for
 }
@@ -104,6 +106,9 @@ func (w *Worker) subscribe(ctx context.Context) (err error) {
 	}
 	if err := w.broker.Declare(ctx, queues...); err != nil {
 		return fmt.Errorf("declare the queues: %w", err)
+	}
+	for _, queue := range queues {
+		w.declared.Store(queue, true)
 	}
 	w.points.begin(ctx.Done()).reach(BeforeFetch)
 	w.consumer, err = w.broker.Consume(ctx, w.cfg.subscription())

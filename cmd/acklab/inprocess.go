@@ -19,25 +19,32 @@ func newInprocess() *cobra.Command {
 	var flags processFlags
 	var load loadFlags
 	var hands workerFlags
+	var flow workflowFlags
 	cmd := &cobra.Command{
 		Use:   "inprocess",
 		Short: "Producer, in-memory queue and worker in one process: what a broker is compared with",
-		Args:  noWords,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runInprocess(cmd.Context(), &flags, &load, &hands) },
+		Args:  flow.takesWorkflow,
+		RunE: func(cmd *cobra.Command, words []string) error {
+			load, err := load.load()
+			if err == nil {
+				err = flow.into(&load, words, cmd.InOrStdin())
+			}
+			if err != nil {
+				return err
+			}
+			return runInprocess(cmd.Context(), &flags, load, &hands)
+		},
 	}
 	flags.add(cmd)
 	load.add(cmd)
 	hands.add(cmd)
+	flow.add(cmd)
 	return cmd
 }
 
-func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, hands *workerFlags) (err error) {
+func runInprocess(parent context.Context, flags *processFlags, load producer.Load, hands *workerFlags) (err error) {
 	ctx, now, end := stopSignals(parent)
 	defer end()
-	load, err := own.load()
-	if err != nil {
-		return err
-	}
 	if err := hands.retry.check(); err != nil {
 		return err
 	}

@@ -17,12 +17,13 @@ import (
 // loadFlags describe a load.
 type loadFlags struct {
 	task, args, kwargs, queue string
-	count, batch              int
+	count, batch, copies      int
 	rate                      float64
 	size                      int
 	countdown, expires        time.Duration
 	eta                       string
 	priority                  int
+	once                      bool
 }
 
 func (f *loadFlags) add(cmd *cobra.Command) {
@@ -33,10 +34,12 @@ func (f *loadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVarP(&f.count, "count", "n", 1, "how many tasks")
 	cmd.Flags().Float64Var(&f.rate, "rate", 0, "tasks per second; 0: all at once")
 	cmd.Flags().IntVar(&f.batch, "batch", 0, "without a rate: messages handed to the broker in one call; 1: each is confirmed before the next; 0: 500")
+	cmd.Flags().IntVar(&f.copies, "copies", 1, "how often each message is published, each time with a message id of its own, as by a client that repeats a publish it was unsure of")
 	cmd.Flags().IntVar(&f.size, "size", 0, "bytes of padding in each message")
 	cmd.Flags().DurationVar(&f.countdown, "countdown", 0, "each task may run so long after its publish; at most 720h (30 days)")
 	cmd.Flags().StringVar(&f.eta, "eta", "", "moment before which no task may run, as 2026-11-21T07:31:43+01:00 (RFC 3339)")
 	cmd.Flags().DurationVar(&f.expires, "expires", 0, "a task that has not begun so long after its publish is not run; 0: never")
+	cmd.Flags().BoolVar(&f.once, "once", false, "a worker that has a result store does not run again what has succeeded, as the store knows it")
 	cmd.Flags().IntVar(&f.priority, "priority", 0, "0 to 9, where the broker has priorities")
 }
 
@@ -50,11 +53,11 @@ func (f *loadFlags) load() (producer.Load, error) {
 		return producer.Load{}, fmt.Errorf("--kwargs: %w", err)
 	}
 	host, _ := os.Hostname()
-	opts := task.Options{Queue: f.queue, Priority: f.priority, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
+	opts := task.Options{Queue: f.queue, Priority: f.priority, Once: f.once, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
 	if opts.ETA, err = moment(f.eta); err != nil {
 		return producer.Load{}, fmt.Errorf("--eta: %w", err)
 	}
-	return producer.Load{Count: f.count, Rate: f.rate, Batch: f.batch, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size,
+	return producer.Load{Count: f.count, Rate: f.rate, Batch: f.batch, Copies: f.copies, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size,
 		Countdown: f.countdown, ExpireAfter: f.expires}, nil
 }
 
@@ -73,24 +76,32 @@ func moment(text string) (time.Time, error) {
 func newProducer() *cobra.Command {
 	var flags processFlags
 	var own loadFlags
+	var flow workflowFlags
 	cmd := &cobra.Command{
 		Use:   "producer",
-		Short: "Put a load of tasks on a queue: a burst, or a steady rate",
-		Args:  noWords,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runProducer(cmd.Context(), &flags, &own) },
+		Short: "Put a load of tasks, or of workflows, on a queue: a burst, or a steady rate",
+		Long:  "Put a load on a queue: --count times one task, or one workflow, each with ids of its own.\n\n" + workflowHelp,
+		Args:  flow.takesWorkflow,
+		RunE: func(cmd *cobra.Command, words []string) error {
+			load, err := own.load()
+			if err == nil {
+				err = flow.into(&load, words, cmd.InOrStdin())
+			}
+			if err != nil {
+				return err
+			}
+			return runProducer(cmd.Context(), &flags, load)
+		},
 	}
 	flags.add(cmd)
 	own.add(cmd)
+	flow.add(cmd)
 	return cmd
 }
 
-func runProducer(parent context.Context, flags *processFlags, own *loadFlags) (err error) {
+func runProducer(parent context.Context, flags *processFlags, load producer.Load) (err error) {
 	ctx, _, end := stopSignals(parent)
 	defer end()
-	load, err := own.load()
-	if err != nil {
-		return err
-	}
 	if err := load.Check(); err != nil {
 		return err
 	}
@@ -107,7 +118,7 @@ func runProducer(parent context.Context, flags *processFlags, own *loadFlags) (e
 	if load.Rate > 0 { // a burst is over before anybody could look
 		p.announce()
 	}
-	bar := newCounter(os.Stderr, "published", load.Count)
+	bar := newCounter(os.Stderr, "published", load.Messages())
 	defer bar.end()
 	tally, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics, Log: p.log}).Run(ctx, load, bar.set)
 	bar.end()
@@ -121,7 +132,11 @@ func runProducer(parent context.Context, flags *processFlags, own *loadFlags) (e
 // unpublished is the error of a load of which the broker confirmed nothing, with
 // what a person can do about it.
 func unpublished(load producer.Load, first error) error {
-	err := fmt.Errorf("send %q to queue %q: %w", load.Name, load.Options.Queue, first)
+	what := fmt.Sprintf("%q", load.Name)
+	if load.Workflow != nil {
+		what = "a workflow"
+	}
+	err := fmt.Errorf("send %s to queue %q: %w", what, load.Options.Queue, first)
 	var refusal *broker.Refusal
 	if errors.As(first, &refusal) && refusal.Reason == broker.Unroutable {
 		return fmt.Errorf("%w; a queue is made by its worker: start one first, acklab worker --queues %s", err, load.Options.Queue)

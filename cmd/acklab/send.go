@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"acklab/broker"
+	"acklab/internal/notation"
+	"acklab/internal/report"
 	"acklab/producer"
 	"acklab/result"
 	"acklab/task"
@@ -23,23 +26,49 @@ const sendWithin = 10 * time.Second
 func newSend() *cobra.Command {
 	var flags processFlags
 	var own loadFlags
+	var flow workflowFlags
 	var store resultFlags
 	var wait waitFlags
+	dryRun := false
 	cmd := &cobra.Command{
 		Use:   "send TASK ['[4, 4]']",
-		Short: "Send one task, its arguments as a JSON array",
+		Short: "Send one task, its arguments as a JSON array, or one workflow",
+		Long: "Send one task, its arguments as a JSON array, or one workflow. The ids of what has the results are printed,\n" +
+			"with --wait the results.\n\n" + workflowHelp,
 		Args: func(_ *cobra.Command, args []string) error {
+			if flow.given() {
+				return flow.check(args)
+			}
 			if len(args) < 1 || len(args) > 2 {
 				return errors.New("send needs the name of a task, and may have its arguments as one JSON array: acklab send add '[4, 4]'")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			own.task = args[0]
-			if len(args) == 2 {
-				own.args = args[1]
+			if !flow.given() {
+				own.task = args[0]
+				if len(args) == 2 {
+					own.args = args[1]
+				}
+				args = nil
 			}
-			return send(cmd.Context(), &flags, &own, &store, &wait)
+			load, err := own.load()
+			if err == nil {
+				err = flow.into(&load, args, cmd.InOrStdin())
+			}
+			if err != nil {
+				return err
+			}
+			if load.Workflow == nil && dryRun {
+				load.Workflow = &task.Signature{Name: load.Name, Args: load.Args, Kwargs: load.Kwargs}
+			}
+			if err := errors.Join(load.Check(), known(load)); err != nil {
+				return err
+			}
+			if dryRun {
+				return drawPlan(cmd.OutOrStdout(), load)
+			}
+			return send(cmd.Context(), &flags, load, &store, &wait)
 		},
 	}
 	flags.add(cmd)
@@ -47,9 +76,11 @@ func newSend() *cobra.Command {
 	cmd.Flags().Lookup("loglevel").DefValue = "error"
 	cmd.Flags().Set("metrics-addr", "")
 	own.add(cmd)
+	flow.add(cmd)
 	store.add(cmd)
 	wait.add(cmd)
-	for _, name := range []string{"task", "args", "count", "rate"} {
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "draw what would be sent, and send nothing")
+	for _, name := range []string{"task", "args", "count", "rate", "batch", "copies"} {
 		cmd.Flags().MarkHidden(name)
 	}
 	return cmd
@@ -57,16 +88,44 @@ func newSend() *cobra.Command {
 
 // known refuses what is probably a typing error: a task that no worker of this
 // program would run.
-func known(name string) error {
+func known(load producer.Load) error {
 	registry := task.NewRegistry()
 	demo.Register(registry)
-	if _, err := registry.Lookup(name); err != nil {
-		return fmt.Errorf("%w: a worker here knows %s; acklab producer --task sends others too", err, strings.Join(registry.Names(), ", "))
+	unknown := func(name string) error {
+		if _, err := registry.Lookup(name); err != nil {
+			return fmt.Errorf("%w: a worker here knows %s; acklab producer sends others too", err, strings.Join(registry.Names(), ", "))
+		}
+		return nil
+	}
+	if load.Workflow == nil {
+		return unknown(load.Name)
+	}
+	for place, s := range notation.Tasks(load.Workflow) {
+		if err := unknown(s.Name); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
 	}
 	return nil
 }
 
-func send(parent context.Context, flags *processFlags, own *loadFlags, store *resultFlags, wait *waitFlags) (err error) {
+// drawPlan shows a workflow that is not sent.
+func drawPlan(w io.Writer, load producer.Load) error {
+	plan, err := load.Workflow.Plan(load.Options)
+	if err != nil {
+		return err
+	}
+	places, err := notation.Places(load.Workflow, plan)
+	if err != nil {
+		return err
+	}
+	steps := make([]report.PlannedStep, len(plan.Owed))
+	for i, s := range plan.Owed {
+		steps[i] = report.PlannedStep{Place: places[i], Task: s.Task, Name: s.Name}
+	}
+	return report.DrawPlan(w, plan.Root, steps)
+}
+
+func send(parent context.Context, flags *processFlags, load producer.Load, store *resultFlags, wait *waitFlags) (err error) {
 	whole, _, end := stopSignals(parent)
 	defer end()
 	if err := wait.check(); err != nil {
@@ -77,13 +136,6 @@ func send(parent context.Context, flags *processFlags, own *loadFlags, store *re
 	}
 	ctx, cancel := context.WithTimeout(whole, sendWithin)
 	defer cancel()
-	load, err := own.load()
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(load.Check(), known(load.Name)); err != nil {
-		return err
-	}
 	p, err := flags.open(ctx, "producer")
 	if err != nil {
 		return err
@@ -94,34 +146,67 @@ func send(parent context.Context, flags *processFlags, own *loadFlags, store *re
 		return err
 	}
 	defer b.Close(context.WithoutCancel(ctx))
-	m, err := load.Message()
+	out := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics})
+	first, ids, err := toSend(out, load)
 	if err != nil {
 		return err
 	}
-	tally, _, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics}).Publish(ctx, m)
+	tally, _, err := out.Publish(ctx, first...)
 	if err != nil {
 		return err
 	}
 	if tally.Confirmed == 0 {
 		return unpublished(load, tally.First)
 	}
-	fmt.Println(m.TaskID)
+	if tally.Confirmed < len(first) {
+		return fmt.Errorf("only %d of the %d tasks that the workflow begins with are sure to be with the broker: %w", tally.Confirmed, len(first), tally.First)
+	}
+	for _, id := range ids {
+		fmt.Println(id)
+	}
 	if !wait.wait {
 		return nil
 	}
-	return await(whole, store, wait, m.TaskID)
+	return await(whole, store, wait, ids)
 }
 
-// await waits for the result of the task that was sent, and tells it.
-func await(ctx context.Context, flags *resultFlags, wait *waitFlags, id string) error {
+// toSend are the messages to publish, and the ids of the tasks whose results are
+// those of the whole.
+func toSend(out *producer.Producer, load producer.Load) ([]*task.Message, []string, error) {
+	if load.Workflow == nil {
+		m, err := load.Message()
+		if err != nil {
+			return nil, nil, err
+		}
+		return []*task.Message{m}, []string{m.TaskID}, nil
+	}
+	plan, err := out.Plan(load.Workflow, load.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return plan.First, plan.Results, nil
+}
+
+// await waits for the results of what was sent, and tells each in a line; the
+// first that is no success decides the exit status.
+func await(ctx context.Context, flags *resultFlags, wait *waitFlags, ids []string) error {
 	store, err := flags.open(ctx, result.Options{})
 	if err != nil {
 		return err
 	}
 	defer store.Close(context.WithoutCancel(ctx))
-	r, err := wait.fetch(ctx, store, id)
-	if err != nil {
-		return err
+	begin := time.Now()
+	var first error
+	for _, id := range ids {
+		left := *wait
+		left.timeout = max(wait.timeout-time.Since(begin), time.Millisecond)
+		r, err := left.fetch(ctx, store, id)
+		if err != nil {
+			return err
+		}
+		if err := tell(os.Stdout, r, true, false); err != nil && first == nil {
+			first = err
+		}
 	}
-	return tell(os.Stdout, r, true, false)
+	return first
 }

@@ -44,7 +44,7 @@ func (f *workerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.multiplier, "prefetch-multiplier", 4, "times concurrency: deliveries per queue that may be here unsettled; 0: no limit")
 	cmd.Flags().BoolVar(&f.acksLate, "acks-late", false, "acknowledge after the task has run, not just before")
 	cmd.Flags().DurationVar(&f.grace, "grace", 10*time.Second, "how long a polite stop waits for running tasks")
-	cmd.Flags().StringVar(&f.crashAt, "crash-at", "", "kill this process with SIGKILL at a checkpoint: before-fetch, fetched, ack-sent, acked, started, mid, finished, result-stored, failed, retry-sent, late-ack-sent, late-acked")
+	cmd.Flags().StringVar(&f.crashAt, "crash-at", "", "kill this process with SIGKILL at a checkpoint: before-fetch, fetched, ack-sent, acked, started, mid, finished, result-stored, links-sent, failed, retry-sent, late-ack-sent, late-acked")
 	cmd.Flags().StringVar(&f.crashTask, "crash-task", "", "with --crash-at or --pause-at: the task id that is meant")
 	cmd.Flags().IntVar(&f.crashNth, "crash-nth", 1, "with --crash-at or --pause-at: the nth task that a slot accepts, when no id is given")
 	cmd.Flags().StringVar(&f.pauseAt, "pause-at", "", "hold still at a checkpoint until SIGUSR1")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"acklab/internal/ledger"
+	"acklab/task"
 	"acklab/worker"
 )
 
@@ -130,12 +131,25 @@ func TestAWorkerDiesAtTheCheckpointItWasToldTo(t *testing.T) {
 					b, c := newBox(t), dial(t, url)
 					q := c.newQueue()
 					name, arg := taskFor(point)
-					id := c.put(q, name, arg)
+					var id string
+					if point == worker.LinksSent {
+						first, err := task.NewSignature(name, task.Options{}, arg)
+						if err != nil {
+							t.Fatal(err)
+						}
+						plan, _ := c.flow(task.Chain(first, adding(t, 1)), task.Options{Queue: q})
+						id = plan.Root
+					} else {
+						id = c.put(q, name, arg)
+					}
 					c.put(q, "noop")
 					diesAt(b, point, id, "worker", "-b", url, "-Q", q, "-c", "1", "--max-retries", "1", fmt.Sprintf("--acks-late=%t", ack == worker.Late))
 				})
 				t.Run("memory", func(t *testing.T) {
 					t.Parallel()
+					if point == worker.LinksSent {
+						t.Skip("inprocess publishes no workflows")
+					}
 					name, arg := taskFor(point)
 					diesAt(newBox(t), point, "", "inprocess", "-n", "2", "-c", "1", "--max-retries", "1", "--task", name, "--args", fmt.Sprintf("[%v]", arg), fmt.Sprintf("--acks-late=%t", ack == worker.Late))
 				})

@@ -26,6 +26,8 @@ Who writes which line, for one task:
     result-stored  the same, when the result backend has taken a state; result-kept: it
                  had a SUCCESS, which Celery does not overwrite
     failed       the same; or the parent, when the child was lost
+    called-off   the same, when the backend has taken the failure of a task that will
+                 never run, for the one before it has failed
     attempted    whoever publishes a retry, before the publish
     confirmed    the same, after it; unsure where the broker was not asked to confirm
 
@@ -523,6 +525,22 @@ def add(request, x, y):
     return x + y
 
 
+@demo('xsum')
+def xsum(request, numbers):
+    if not isinstance(numbers, list):
+        raise BadArgument(f'numbers: want a list, got {numbers!r}')
+    for n in numbers:
+        number(n, 'numbers', float('-inf'), float('inf'))
+    halfway()
+    return sum(numbers)
+
+
+@demo('echo')
+def echo(request, value):
+    halfway()
+    return value
+
+
 @demo('sleep')
 def sleep(request, seconds):
     work(number(seconds, 'seconds', 0, DAY))
@@ -963,6 +981,12 @@ def watch_results(app):
         if properties:
             who['msg'] = message_id(task_id, who['retries'], properties)
             who['queue'] = (getattr(request, 'delivery_info', None) or {}).get('routing_key')
+        if not properties and state == 'FAILURE':
+            # Of a task that nobody has delivered: what came after it in a chain, or
+            # waited for a chord, will never run.
+            answer = store(backend, task_id, result, state, traceback=traceback, request=request, **kwargs)
+            ledger.write('called-off', {'task': task_id}, reason=repr(result))
+            return answer
         running.put = False
         try:
             answer = store(backend, task_id, result, state, traceback=traceback, request=request, **kwargs)
@@ -1095,12 +1119,16 @@ def run_send(app, options):
     """Publishes what stands on stdin; one line of answer for each.
 
     {"task": "add", "args": [1, 2], "kwargs": {}, "options": {"countdown": 1}, "wait": 10}
+    {"workflow": {"task": "celery.chain", "subtask_type": "chain", ...}, "wait": 10}     a signature, as Celery writes it
     """
     for line in sys.stdin:
         order = json.loads(line)
         answer = {}
         try:
-            sent = app.send_task(order['task'], order.get('args', []), order.get('kwargs', {}), **order.get('options', {}))
+            if 'workflow' in order:
+                sent = app.signature(order['workflow']).apply_async(**order.get('options', {}))
+            else:
+                sent = app.send_task(order['task'], order.get('args', []), order.get('kwargs', {}), **order.get('options', {}))
             answer['id'] = sent.id
             if 'wait' in order:
                 answer['result'] = sent.get(timeout=order['wait'])

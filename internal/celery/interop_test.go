@@ -15,6 +15,7 @@ import (
 	"acklab/internal/ledger"
 	"acklab/internal/server"
 	"acklab/internal/server/servertest"
+	"acklab/result"
 	"acklab/task"
 	"acklab/task/demo"
 	"acklab/worker"
@@ -22,11 +23,13 @@ import (
 
 // order is one message that Python is asked to publish.
 type order struct {
-	Task    string         `json:"task"`
+	Task    string         `json:"task,omitempty"`
 	Args    []any          `json:"args,omitempty"`
 	Kwargs  map[string]any `json:"kwargs,omitempty"`
 	Options map[string]any `json:"options,omitempty"`
 	Wait    float64        `json:"wait,omitempty"`
+	// Workflow, when it is there, is published instead: Celery's own word for it.
+	Workflow *task.Signature `json:"workflow,omitempty"`
 }
 
 // answer is what it says of it.
@@ -79,9 +82,18 @@ func (b *bench) send(t *testing.T, queue, result string, orders ...order) ([]ans
 	return answers, f
 }
 
-// ours runs a worker of ours until the test ends.
-func (b *bench) ours(t *testing.T, queue string) func() ledger.File {
+// ours runs a worker of ours until the test ends. Its results go to the Redis at
+// the URL; empty: nowhere.
+func (b *bench) ours(t *testing.T, queue, results string) func() ledger.File {
 	t.Helper()
+	var store result.Store
+	if results != "" {
+		var err error
+		if store, err = connect.OpenResult(t.Context(), results, result.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close(context.Background()) })
+	}
 	path := filepath.Join(t.TempDir(), "ours.jsonl")
 	book, err := ledger.Create(path, map[string]string{"name": "ours"})
 	if err != nil {
@@ -94,7 +106,7 @@ func (b *bench) ours(t *testing.T, queue string) func() ledger.File {
 			return connect.Open(ctx, b.url, o)
 		},
 		Registry: registry, Sources: []broker.Source{{Queue: queue}}, Concurrency: 2, PrefetchMultiplier: 4, Ack: worker.Late,
-		Grace: 5 * time.Second, Ledger: book,
+		Grace: 5 * time.Second, Ledger: book, Results: store,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +162,7 @@ func TestOurWorkerRunsWhatPythonPublishes(t *testing.T) {
 			{Task: "noop", Options: map[string]any{"expires": -60}},
 			{Task: "no_such_task"},
 		}
-		file := b.ours(t, "interop")
+		file := b.ours(t, "interop", "")
 		answers, sent := b.send(t, "interop", "", orders...)
 		ends := []ledger.Event{ledger.Finished, ledger.Finished, ledger.Finished, ledger.Failed, ledger.Finished, ledger.Finished, ledger.Expired, ledger.Rejected}
 		expired := 1

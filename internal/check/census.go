@@ -161,19 +161,23 @@ func (h *history) incomplete(taker *book, c *count) string {
 	case c.depth != nil && c.depth.N != len(c.held):
 		return fmt.Sprintf("lists %d messages, but the broker's depth was %d", len(c.held), c.depth.N)
 	}
-	if m := twice(c.held); m != "" {
+	if m := h.twice(c.held); m != "" {
 		return "lists message " + m + " twice"
 	}
 	return h.tooEarly(taker, c.opened[0])
 }
 
-func twice(held []event) string {
-	seen := map[string]bool{}
+// twice finds a message that is listed more often than it was published.
+func (h *history) twice(held []event) string {
+	seen := map[string]int{}
 	for _, e := range held {
-		if seen[e.Message] {
+		published := 1
+		if l := h.letters[e.Message]; l != nil {
+			published = max(1, len(l.attempts))
+		}
+		if seen[e.Message]++; seen[e.Message] > published {
 			return e.Message
 		}
-		seen[e.Message] = true
 	}
 	return ""
 }

@@ -105,19 +105,28 @@ func (r *record) redelivered() bool {
 }
 
 // copied: several messages that certainly existed have the same retry number,
-// and none of them took the place of another.
+// and none of them took the place of another; or one, by its id, was confirmed
+// more than once.
 func (r *record) copied() bool {
 	seen := map[int]bool{}
 	for _, l := range r.letters {
 		if l.status() != confirmed && len(l.received) == 0 && !l.held || l.put && !l.held {
 			continue
 		}
-		if seen[l.retries] {
+		if seen[l.retries] || l.confirms() > 1 {
 			return true
 		}
 		seen[l.retries] = true
 	}
 	return false
+}
+
+// confirms is how often a broker has said that it has the message.
+func (l *letter) confirms() (n int) {
+	for _, p := range l.publish {
+		n += p.confirmed
+	}
+	return n
 }
 
 // restarted: one try began more than once. A retry is another try.
@@ -140,6 +149,7 @@ func (h *history) fate(r *record) Fate {
 		f.Messages = append(f.Messages, l.id)
 	}
 	f.Class, f.Cause = h.classify(r)
+	f.CalledOff, f.Collapsed = f.Class == NeverSent && r.calledOff, len(r.collapsed) > 0
 	if r.ended() {
 		f.Leftover = r.heldAlive
 	}

@@ -52,6 +52,38 @@ func TestEveryClassIsReachedByItsOwnEvidence(t *testing.T) {
 			b.write("producer", ledger.Line{Event: ledger.Planned, Task: "t0", Queue: "q"})
 			b.publish("producer", "t1", "m1", ledger.Refused)
 		}, nil, Bounds{"never_sent": point(1), "planned": point(2), "attempted": point(1), "refused": point(1)}},
+		{"called off", "", func(b *bench) {
+			b.write("producer", ledger.Line{Event: ledger.Planned, Task: "t0", Queue: "q"})
+			b.write("worker", ledger.Line{Event: ledger.CalledOff, Task: "t0", Queue: "q", Reason: "UpstreamError: task t1 has failed"})
+			b.publish("producer", "t1", "m1", ledger.Refused)
+		}, nil, Bounds{"never_sent": point(1), "called_off": point(1), "planned": point(2), "attempted": point(1), "refused": point(1)}},
+		{"called off without having been planned", "", func(b *bench) {
+			b.write("worker", ledger.Line{Event: ledger.CalledOff, Task: "t0", Queue: "q"})
+			b.publish("producer", "t1", "m1", ledger.Refused)
+		}, nil, Bounds{"never_sent": point(1), "called_off": point(1), "planned": point(2), "refused": point(1)}},
+		{"called off, and then published by another run", ledger.Confirmed, func(b *bench) {
+			b.write("worker", ledger.Line{Event: ledger.CalledOff, Task: "t0", Queue: "q"})
+			got(ledger.Accepted, ledger.Started, ledger.Finished)(b)
+		}, nil, Bounds{"finished": point(1)}},
+		{"its chord is lost", ledger.Confirmed, func(b *bench) {
+			b.write("producer", ledger.Line{Event: ledger.Planned, Task: "t1", Queue: "q"})
+			got(ledger.Accepted, ledger.Started, ledger.Finished)(b)
+			b.write("worker", ledger.Line{Event: ledger.JoinLost, Task: "t0"})
+			b.write("worker", ledger.Line{Event: ledger.JoinLost, Task: "t1"})
+		}, nil, Bounds{"finished": point(1), "never_sent": point(1), "planned": point(2)}},
+		{"came again and was collapsed", ledger.Confirmed, func(b *bench) {
+			got(ledger.Accepted, ledger.Started, ledger.Finished)(b)
+			b.receive("worker", "t0", "m0", "again")
+			b.does("worker", "t0", "m0", ledger.Accepted, ledger.Collapsed, ledger.AckSending, ledger.AckSent)
+		}, nil, Bounds{"finished": point(1), "redelivered": point(1), "collapsed": point(1)}},
+		{"confirmed twice under one id, and held twice", ledger.Confirmed, func(b *bench) {
+			b.publish("worker", "t0", "m0", ledger.Confirmed)
+		}, []heldMessage{{"t0", "m0", "queued"}, {"t0", "m0", "queued"}}, Bounds{"stranded": point(1), "copied": point(1)}},
+		{"confirmed twice under one id, and run twice", ledger.Confirmed, func(b *bench) {
+			b.publish("worker", "t0", "m0", ledger.Confirmed)
+			got(ledger.Accepted, ledger.Started, ledger.Finished)(b)
+			got(ledger.Accepted, ledger.Started, ledger.Finished)(b)
+		}, nil, Bounds{"finished": point(1), "repeated": point(1), "restarted": point(1), "redelivered": point(1), "copied": point(1)}},
 		{"attempted without an outcome", "", func(b *bench) { b.attempt("producer", "t0", "m0", 0) }, nil, Bounds{"unsure": point(1), "absent": point(1)}},
 		{"finished and still held", ledger.Confirmed, got(ledger.Accepted, ledger.Started, ledger.Finished), []heldMessage{{"t0", "m0", "unacked"}}, Bounds{"leftover": point(1)}},
 		{"attempted twice under one id, once unsure", ledger.Unsure, func(b *bench) { b.publish("producer", "t0", "m0", ledger.Refused) }, nil,

@@ -12,11 +12,12 @@ package check
 //	lost      = lost_after_ack + lost_in_broker + lost_while_taken + lost_unexplained
 //
 // planned counts what was owed, whether or not a planned line said so before
-// the attempt. phantom is a part of refused; unexpected is outside of planned.
+// the attempt. phantom is a part of refused, called_off of never_sent; unexpected
+// is outside of planned.
 var Names = []string{
-	"planned", "never_sent", "attempted", "confirmed", "refused", "unsure", "recovered", "absent", "phantom", "unexpected",
+	"planned", "never_sent", "called_off", "attempted", "confirmed", "refused", "unsure", "recovered", "absent", "phantom", "unexpected",
 	"finished", "failed", "dead", "expired", "revoked", "stranded", "lost", "lost_after_ack", "lost_in_broker", "lost_while_taken", "lost_unexplained", "unaccounted",
-	"repeated", "restarted", "redelivered", "copied", "leftover", "result_lost",
+	"repeated", "restarted", "redelivered", "copied", "leftover", "result_lost", "collapsed",
 }
 
 // Counts are the counts of a trial by name; every name of Names is present.

@@ -60,6 +60,8 @@ type Fate struct {
 	Copied      bool      `json:"copied,omitempty"`
 	Leftover    int       `json:"leftover,omitempty"` // messages still held though the task has ended
 	ResultLost  bool      `json:"result_lost,omitempty"`
+	CalledOff   bool      `json:"called_off,omitempty"` // never sent, because what it waits for has failed
+	Collapsed   bool      `json:"collapsed,omitempty"`  // came again after it had succeeded, and was not run again
 	// BackAfter is the time from the victim's death to the moment another
 	// process received what the victim had held (running or prefetched), in
 	// seconds; -1: it did not come back, or the victim did not hold it.

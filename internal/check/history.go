@@ -62,7 +62,10 @@ type record struct {
 	failed           bool            // for good
 	expired, revoked bool
 	resultLost       bool
+	calledOff        bool
+	collapsed        []event
 	over             int64 // when it first ended for good; 0: never
+	finishedAt       int64 // first; 0: never
 	confirmedAt      int64 // the first confirm; 0: none
 	heldDead         int
 	heldAlive        int
@@ -131,18 +134,20 @@ const (
 	promising  role = iota // the task is owed
 	publishes              // about a publish: needs a message id
 	witnessing             // proves that the message existed
+	noting                 // says something of the task, and proves nothing
 )
 
 // roles are the events that are about one task. The others are about
 // processes, sessions, queues.
 var roles = map[ledger.Event]role{
-	ledger.Planned:   promising,
+	ledger.Planned: promising, ledger.CalledOff: promising,
+	ledger.JoinLost:  noting,
 	ledger.Attempted: publishes, ledger.Confirmed: publishes, ledger.Refused: publishes, ledger.Unsure: publishes,
 	ledger.Received: witnessing, ledger.Accepted: witnessing, ledger.Dropped: witnessing, ledger.GivenBack: witnessing,
 	ledger.AckSending: witnessing, ledger.AckSent: witnessing, ledger.AckUnsure: witnessing, ledger.StaleAck: witnessing,
 	ledger.Started: witnessing, ledger.Finished: witnessing, ledger.Failed: witnessing, ledger.Interrupted: witnessing,
 	ledger.Requeuing: witnessing, ledger.Requeued: witnessing, ledger.Rejecting: witnessing, ledger.Rejected: witnessing,
-	ledger.Postponed: witnessing, ledger.Expired: witnessing, ledger.Revoked: witnessing,
+	ledger.Postponed: witnessing, ledger.Expired: witnessing, ledger.Revoked: witnessing, ledger.Collapsed: witnessing,
 	ledger.ResultStored: witnessing, ledger.ResultKept: witnessing, ledger.ResultLost: witnessing,
 }
 
@@ -161,6 +166,7 @@ func (h *history) take(e event, as role) {
 	switch as {
 	case promising:
 		r.planned = true
+		r.calledOff = r.calledOff || e.Event == ledger.CalledOff
 	case publishes:
 		r.publish(e, l)
 	case witnessing:
@@ -241,7 +247,9 @@ func (r *record) witness(e event, l *letter) {
 		r.starts++
 		r.began[e.try(l)] = append(r.began[e.try(l)], e)
 	case ledger.Finished:
-		r.finishes++
+		if r.finishes++; r.finishes == 1 {
+			r.finishedAt = e.Mono
+		}
 		r.end(e)
 	case ledger.Failed:
 		if e.Final {
@@ -256,6 +264,8 @@ func (r *record) witness(e event, l *letter) {
 	case ledger.Revoked:
 		r.revoked = true
 		r.end(e)
+	case ledger.Collapsed:
+		r.collapsed = append(r.collapsed, e)
 	case ledger.ResultLost:
 		r.resultLost = true
 	}

@@ -65,7 +65,7 @@ func (c Counts) add(f Fate, r *record) {
 	}
 	for name, yes := range map[string]bool{
 		"repeated": f.Finishes > 1, "restarted": f.Restarted, "redelivered": f.Redelivered,
-		"copied": f.Copied, "result_lost": f.ResultLost,
+		"copied": f.Copied, "result_lost": f.ResultLost, "called_off": f.CalledOff, "collapsed": f.Collapsed,
 	} {
 		if yes {
 			c[name]++

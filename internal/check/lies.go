@@ -21,6 +21,7 @@ func (h *history) lies() {
 	marks := h.trial.Expect.MarksAlways && !h.trial.Expect.BrokerFault
 	alone := marks && h.oneSession()
 	for _, r := range h.order {
+		h.collapsedEarly(r)
 		for _, l := range r.letters {
 			h.altered(l)
 			if marks && len(l.attempts) <= 1 {
@@ -87,6 +88,16 @@ func (h *history) outOfNothing(b *book) {
 			if ends[id]++; ends[id] > starts[id] {
 				h.broken.like("a handler finished without having begun", e.where())
 			}
+		}
+	}
+}
+
+// collapsedEarly: a task was not run because it had succeeded, and nobody had
+// finished it by then. The line finished is written before the result is stored.
+func (h *history) collapsedEarly(r *record) {
+	for _, e := range r.collapsed {
+		if h.whole && (r.finishes == 0 || r.finishedAt > e.Mono) {
+			h.broken.like("a task was taken for one that has succeeded, and nobody had finished it", r.id+", "+e.where())
 		}
 	}
 }

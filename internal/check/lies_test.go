@@ -21,6 +21,18 @@ func TestALieIsFoundAndWhatOnlyLooksLikeOneIsNot(t *testing.T) {
 		finds  string // "": nothing
 		second bool   // a second worker takes part
 	}{
+		{"a task was collapsed that nobody has finished", func(b *bench) {
+			b.receive("worker", "t0", "m0", "first")
+			b.does("worker", "t0", "m0", ledger.Accepted, ledger.Collapsed, ledger.AckSending, ledger.AckSent)
+		}, "nobody had finished it", false},
+		{"a task was collapsed before it was finished", func(b *bench) {
+			b.receive("worker", "t0", "m0", "first")
+			b.does("worker", "t0", "m0", ledger.Accepted, ledger.Collapsed, ledger.Started, ledger.Finished)
+		}, "nobody had finished it", false},
+		{"a task was collapsed that had been finished", func(b *bench) {
+			begin(b)
+			b.does("worker", "t0", "m0", ledger.Collapsed)
+		}, "", false},
 		{"an acknowledgement of a dead session", func(b *bench) {
 			begin(b)
 			lose(b)

@@ -67,17 +67,20 @@ func (t *tally) text(trials int) string {
 
 // Clean says what went wrong in a control: a trial of the same cell without
 // its fault. Nothing may be in doubt, missing, repeated or left behind; what
-// the load itself asks for (failures, retries, expiry) is no objection. nil:
-// it ran clean.
+// the load itself asks for (failures, retries, expiry, what is called off after a
+// failure) is no objection. nil: it ran clean.
 func Clean(r Result) []string {
 	out := append(r.Unsure[:len(r.Unsure):len(r.Unsure)], r.Broken...)
 	for _, name := range []string{
-		"never_sent", "refused", "unsure", "phantom", "unexpected", "stranded", "lost", "unaccounted",
+		"refused", "unsure", "phantom", "unexpected", "stranded", "lost", "unaccounted",
 		"repeated", "redelivered", "copied", "leftover", "result_lost",
 	} {
 		if v := violation(name, 0, 0, r); v != "" {
 			out = append(out, fmt.Sprintf("%s %d without a fault", name, r.Counts[name]))
 		}
+	}
+	if n := r.Counts["never_sent"] - r.Counts["called_off"]; n > 0 {
+		out = append(out, fmt.Sprintf("never_sent %d without a fault", n))
 	}
 	return out
 }

@@ -151,7 +151,7 @@ func (v *victim) handle(h *history, e event) {
 		d.accepted, d.started = true, true
 	case ledger.Failed:
 		d.ended, d.owes = e.Final, !e.Final
-	case ledger.Finished, ledger.Interrupted, ledger.Postponed, ledger.Expired, ledger.Revoked:
+	case ledger.Finished, ledger.Interrupted, ledger.Postponed, ledger.Expired, ledger.Revoked, ledger.Collapsed:
 		d.ended = true
 	}
 }

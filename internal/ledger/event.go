@@ -43,6 +43,9 @@ const (
 	Postponed    Event = "postponed"     // not run, it came before its ETA: the broker has confirmed another message of it for then
 	Expired      Event = "expired"       // not run, its time had passed
 	Revoked      Event = "revoked"       // not run, somebody revoked it
+	Collapsed    Event = "collapsed"     // not run: it is to run once, and the result store says that it has succeeded
+	CalledOff    Event = "called-off"    // never to be published: what it waits for has failed: Reason. The task is another than the one at work
+	JoinLost     Event = "join-lost"     // ended, but its chord could not count it, and nobody will: Reason
 	ResultStored Event = "result-stored" // the result store has taken State
 	ResultKept   Event = "result-kept"   // it holds a later or a finished state and did not take this one: State, Reason
 	ResultLost   Event = "result-lost"   // ended, but its result could not be stored: State, Reason

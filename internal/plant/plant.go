@@ -37,12 +37,14 @@ const (
 	RetrySettled     = "retry-settled-first"   // a failed delivery is settled before its retry is published
 	DelayIgnored     = "delay-delivered-early" // a message that is for later is published for now
 	ResultDropped    = "result-dropped"        // a result is said to be stored and thrown away
+	SuccessorDropped = "successor-dropped"     // what follows a task is said to be confirmed and thrown away
+	JoinedTwice      = "join-counted-twice"    // a member of a chord is counted for another one, too
 )
 
 // Names are all of them.
 var Names = []string{
 	PublishDropped, DeliveredTwice, EarlyInLate, LateInEarly, RequeueForgotten, NeighbourAcked, StaleHonoured, MarkLies, CensusOmits,
-	RetrySettled, DelayIgnored, ResultDropped,
+	RetrySettled, DelayIgnored, ResultDropped, SuccessorDropped, JoinedTwice,
 }
 
 // Plant is one planted fault of one process. A nil *Plant changes nothing.
@@ -139,6 +141,8 @@ func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	case PublishDropped:
 	case DelayIgnored:
 		return b.Broker.Publish(ctx, b.plant.hurried(msgs)...)
+	case SuccessorDropped:
+		return b.withoutSuccessor(ctx, msgs)
 	case RetrySettled:
 		var errs []error
 		for _, m := range msgs {
@@ -148,12 +152,7 @@ func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	default:
 		return b.Broker.Publish(ctx, msgs...)
 	}
-	gone := slices.IndexFunc(msgs, func(*task.Message) bool { return b.plant.once(dropped) })
-	if gone < 0 {
-		return b.Broker.Publish(ctx, msgs...)
-	}
-	errs := b.Broker.Publish(ctx, slices.Delete(slices.Clone(msgs), gone, gone+1)...)
-	return slices.Insert(errs, gone, nil)
+	return b.without(ctx, slices.IndexFunc(msgs, func(*task.Message) bool { return b.plant.once(dropped) }), msgs)
 }
 
 // Census may leave out one message.

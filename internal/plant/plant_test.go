@@ -204,6 +204,30 @@ var evils = map[string]func(*garden){
 			g.t.Errorf("the store has it as %s", r.State)
 		}
 	},
+	SuccessorDropped: func(g *garden) {
+		first, err := task.New("noop", task.Options{Queue: "q"})
+		g.ok(err)
+		for range 2 {
+			next, err := task.New("noop", task.Options{Queue: "q", ParentID: first.TaskID})
+			g.ok(err)
+			for _, err := range g.planted.Publish(g.t.Context(), first.Again(), next) {
+				g.ok(err)
+			}
+		}
+		g.holds(3, 0)
+	},
+	JoinedTwice: func(g *garden) {
+		inner := memoryresult.NewServer().Open(result.Options{})
+		store := g.plant.WrapResults(inner)
+		for member, want := range []int{2, 2, 3} { // the second was counted with the first
+			j, err := store.Join(g.t.Context(), result.Part{Chord: "c", Member: member, Size: 3, Value: []byte("1")})
+			g.ok(err)
+			if j.Members != want {
+				g.t.Errorf("with member %d it counts %d; want %d", member, j.Members, want)
+			}
+		}
+		g.ok(store.Close(g.t.Context()))
+	},
 }
 
 func TestEachPlantDoesItsEvilOnceAndSaysSo(t *testing.T) {

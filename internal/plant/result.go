@@ -9,10 +9,15 @@ import (
 // WrapResults is s with the plant in it. A nil plant, or one that is not about
 // results, changes nothing; nor is there anything to change without a store.
 func (p *Plant) WrapResults(s result.Store) result.Store {
-	if p == nil || s == nil || p.name != ResultDropped {
+	switch {
+	case p == nil || s == nil:
 		return s
+	case p.name == ResultDropped:
+		return &dropping{store: s, fired: p.fired}
+	case p.name == JoinedTwice:
+		return &generous{store: s, plant: p}
 	}
-	return &dropping{store: s, fired: p.fired}
+	return s
 }
 
 // dropping is a store that says that it has taken a result and has not.

@@ -19,7 +19,8 @@ var ErrNoTask = errors.New("no such task")
 var ErrAmbiguous = errors.New("several tasks begin like this")
 
 // Explain tells the life of one task in plain words, one line an event, times
-// relative to the task's first line, and ends with what became of it and why.
+// relative to the task's first line, and ends with what became of it and why. A
+// task of a workflow has the picture of that before it.
 // taskID may be the beginning of an id. The error wraps ErrNoTask, and says how
 // to list the ids, or ErrAmbiguous, and names those that fit, or is w's.
 func Explain(w io.Writer, t ledger.Trial, files map[string]ledger.File, taskID string) error {
@@ -32,8 +33,11 @@ func Explain(w io.Writer, t ledger.Trial, files map[string]ledger.File, taskID s
 	if err != nil {
 		return fmt.Errorf("explain task %q of trial %s: %w", taskID, t.ID, err)
 	}
-	s := newStory(t, files, res.Fates[slices.Index(ids, id)])
-	_, err = io.WriteString(w, s.text(res))
+	text := newStory(t, files, res.Fates[slices.Index(ids, id)]).text(res)
+	if f := flowOf(flowsOf(t, files, res.Fates), id); f != nil && len(f.members) > 1 {
+		text = f.text(id) + "\n" + text
+	}
+	_, err = io.WriteString(w, text)
 	return err
 }
 
@@ -76,6 +80,7 @@ type story struct {
 	events   []told
 	messages map[string]bool
 	seen     map[string]int // receives of each message so far
+	sent     map[string]int // confirms of each message so far
 }
 
 // told is one line of the story.
@@ -87,7 +92,7 @@ type told struct {
 }
 
 func newStory(t ledger.Trial, files map[string]ledger.File, f check.Fate) *story {
-	s := &story{trial: t, files: files, fate: f, broker: brokerName(t.System), messages: map[string]bool{}, seen: map[string]int{}}
+	s := &story{trial: t, files: files, fate: f, broker: brokerName(t.System), messages: map[string]bool{}, seen: map[string]int{}, sent: map[string]int{}}
 	for _, m := range f.Messages {
 		s.messages[m] = true
 	}
@@ -205,6 +210,8 @@ func (s *story) add(e entry, later []entry, h *holding) {
 	who := e.proc.Name
 	text := s.words(e, later, h)
 	switch e.Event {
+	case ledger.Confirmed:
+		s.sent[e.Message]++
 	case ledger.Received:
 		h.forget(who)
 		h.open[who] = e.Message

@@ -80,10 +80,12 @@ func (s *story) receivedWords(e entry) string {
 	if s.seen[e.Message] == 0 {
 		return "received it"
 	}
-	switch e.Seen {
-	case "again":
+	switch {
+	case s.seen[e.Message] < s.sent[e.Message]:
+		return "received another copy of it: it was published more than once under the same id"
+	case e.Seen == "again":
 		return fmt.Sprintf("received it again (%s marked it as delivered before)", s.broker)
-	case "first":
+	case e.Seen == "first":
 		return fmt.Sprintf("received it again (%s marked it as new, which it is not)", s.broker)
 	default:
 		return fmt.Sprintf("received it again (%s does not mark that)", s.broker)
@@ -146,6 +148,10 @@ func (s *story) handlerWords(e entry, later []entry) string {
 		return "did not run it: its time had passed"
 	case ledger.Revoked:
 		return "did not run it: somebody revoked it"
+	case ledger.Collapsed:
+		return "did not run it again: it is to run once, and the result store says that it has succeeded"
+	case ledger.CalledOff:
+		return "called it off, it will never be published" + because(e.Reason)
 	case ledger.ResultStored:
 		return "stored " + e.State + " where the caller can see it"
 	case ledger.ResultKept:
@@ -244,6 +250,9 @@ func (s *story) why() string {
 	case check.Unexpected:
 		return "nobody published it or planned to, and yet it was seen: that must never happen." + s.ran()
 	case check.NeverSent:
+		if s.did(ledger.CalledOff) {
+			return "what it waits for has failed, so it was called off. Whoever waits for its result gets that failure."
+		}
 		return "it was owed, and nobody ever tried to publish it."
 	default:
 		return "no word for this."
@@ -253,6 +262,8 @@ func (s *story) why() string {
 func (s *story) whyFinished() string {
 	f := s.fate
 	switch {
+	case f.Finishes > 1 && f.Copied:
+		return fmt.Sprintf("its handler ran to the end %s: several messages of it were on their way.", times(f.Finishes))
 	case f.Finishes > 1:
 		return fmt.Sprintf("its handler ran to the end %s. The work was done before %s had been told to forget the task, so it was delivered again: who acknowledges late must expect repeats.", times(f.Finishes), s.broker)
 	case f.Starts > 1 && s.did(ledger.ProcessEnded):

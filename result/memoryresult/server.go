@@ -21,6 +21,7 @@ const sweep = 8
 type Server struct {
 	mu      sync.Mutex
 	held    map[string]entry
+	chords  map[string]*chord
 	clients map[*Store]struct{}
 }
 
@@ -36,7 +37,7 @@ func (e entry) gone(now time.Time) bool { return !e.expires.IsZero() && !now.Bef
 
 // NewServer makes an empty one.
 func NewServer() *Server {
-	return &Server{held: map[string]entry{}, clients: map[*Store]struct{}{}}
+	return &Server{held: map[string]entry{}, chords: map[string]*chord{}, clients: map[*Store]struct{}{}}
 }
 
 // put stores one state if it may replace what is there.

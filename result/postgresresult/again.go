@@ -12,6 +12,20 @@ import (
 // undefinedTable is the SQLSTATE of a statement whose table is not there.
 const undefinedTable = "42P01"
 
+// bounded runs one statement as again does, within the patience of a client where
+// ctx has no deadline, and says what its failure means.
+func (s *Store) bounded(ctx context.Context, statement func(context.Context) error) error {
+	if s.life.Err() != nil {
+		return result.ErrClosed
+	}
+	if _, ends := ctx.Deadline(); !ends {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	return s.unavailable(s.again(ctx, func() error { return statement(ctx) }))
+}
+
 // again runs a statement, and a second time where the first can have failed for
 // what is mended by now: a connection that had died unnoticed, or a table that
 // somebody has dropped. Each of ours can be repeated.

@@ -110,12 +110,7 @@ func (s *Store) put(ctx context.Context, states []state, kept map[string]bool) e
 		}
 		done = append(done, at)
 	}
-	var seconds *float64
-	if s.address.expires > 0 {
-		n := s.address.expires.Seconds()
-		seconds = &n
-	}
-	rows, err := s.pool.Query(ctx, putText, ids, words, retries, standings, done, texts, seconds, int64(result.Final))
+	rows, err := s.pool.Query(ctx, putText, ids, words, retries, standings, done, texts, s.seconds(), int64(result.Final))
 	if err != nil {
 		return err
 	}
@@ -128,6 +123,15 @@ func (s *Store) put(ctx context.Context, states []state, kept map[string]bool) e
 		kept[id] = true
 	}
 	return rows.Err()
+}
+
+// seconds is how long what is stored is kept; nil: for ever.
+func (s *Store) seconds() *float64 {
+	if s.address.expires == 0 {
+		return nil
+	}
+	n := s.address.expires.Seconds()
+	return &n
 }
 
 // explain says why the states that refused names were not stored. One that is
@@ -175,22 +179,13 @@ func (s *Store) explain(ctx context.Context, states []state, refused []int, errs
 const getText = `SELECT meta::text FROM acklab_results WHERE task_id = $1 AND (expires IS NULL OR expires > now())`
 
 // fetch is the text of a task's result; empty: there is none.
-func (s *Store) fetch(ctx context.Context, id string) ([]byte, error) {
-	if s.life.Err() != nil {
-		return nil, result.ErrClosed
-	}
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
-	var text []byte
-	err := s.again(ctx, func() error {
+func (s *Store) fetch(ctx context.Context, id string) (text []byte, err error) {
+	err = s.bounded(ctx, func(ctx context.Context) error {
 		err := s.pool.QueryRow(ctx, getText, id).Scan(&text)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		return err
 	})
-	return text, s.unavailable(err)
+	return text, err
 }

@@ -9,7 +9,9 @@ import (
 // removes at this moment.
 const tidyText = `
 DELETE FROM acklab_results WHERE task_id IN (
-	SELECT task_id FROM acklab_results WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED)`
+	SELECT task_id FROM acklab_results WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED);
+DELETE FROM acklab_chords WHERE chord IN (
+	SELECT chord FROM acklab_chords WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED)`
 
 // tidyPause is the time between two clean-ups of a client. What has expired is
 // not shown to anybody before it is removed.

@@ -3,6 +3,7 @@ package resulttest_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -225,6 +226,26 @@ func (c *client) Forget(ctx context.Context, id string) error {
 		return c.forget(c.next, ctx, id)
 	}
 	return c.next.Forget(ctx, id)
+}
+
+func (c *client) Join(ctx context.Context, p result.Part) (result.Joined, error) {
+	if err := c.reach(ctx); err != nil {
+		return result.Joined{}, err
+	}
+	if c.join != nil {
+		return c.join(c.next, ctx, p)
+	}
+	return c.next.Join(ctx, p)
+}
+
+func (c *client) Values(ctx context.Context, chord string, size int) ([]json.RawMessage, error) {
+	if err := c.reach(ctx); err != nil {
+		return nil, err
+	}
+	if c.values != nil {
+		return c.values(c.next, ctx, chord, size)
+	}
+	return c.next.Values(ctx, chord, size)
 }
 
 func (c *client) Traits(ctx context.Context) result.Traits {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,8 @@ type plant struct {
 	wait    func(next result.Store, ctx context.Context, id string) (result.Result, error)
 	forget  func(next result.Store, ctx context.Context, id string) error
 	close   func(next result.Store, ctx context.Context) error
+	join    func(next result.Store, ctx context.Context, p result.Part) (result.Joined, error)
+	values  func(next result.Store, ctx context.Context, chord string, size int) ([]json.RawMessage, error)
 
 	forgets    bool // the server loses what was stored when it is killed
 	neverAgain bool // a client that has seen the server dead sees it dead for ever
@@ -55,6 +58,30 @@ func over(when func(old, new result.Result) bool) func(result.Store, context.Con
 		}
 		return next.Store(ctx, r)
 	}
+}
+
+// joined changes what a member is told.
+func joined(change func(result.Part, *result.Joined)) func(result.Store, context.Context, result.Part) (result.Joined, error) {
+	return func(next result.Store, ctx context.Context, p result.Part) (result.Joined, error) {
+		j, err := next.Join(ctx, p)
+		if err == nil {
+			change(p, &j)
+		}
+		return j, err
+	}
+}
+
+// recount is a chord that counts a member as often as it joins.
+func recount() func(result.Store, context.Context, result.Part) (result.Joined, error) {
+	var mu sync.Mutex
+	joins := map[string]int{}
+	return joined(func(p result.Part, j *result.Joined) {
+		mu.Lock()
+		defer mu.Unlock()
+		joins[p.Chord]++
+		j.Members = joins[p.Chord]
+		j.Last = j.Members == p.Size
+	})
 }
 
 func plants() []plant {
@@ -209,6 +236,48 @@ func plants() []plant {
 			forgets: true},
 		{name: "does not connect again", caught: []string{"a store that is down is unavailable, and works again by itself"}, neverAgain: true},
 		{name: "hangs on a frozen server", caught: []string{"calls to a frozen server obey their deadline"}, deaf: true},
+		{name: "counts a member twice", caught: []string{"a member joins once, and is told the same each time"}, join: recount()},
+		{name: "tells every member of a complete chord that it was the last", caught: []string{"a member joins once, and is told the same each time"},
+			join: joined(func(p result.Part, j *result.Joined) { j.Last = j.Members == p.Size })},
+		{name: "reads the count and then writes", caught: []string{"of members that join at the same moment one is the last"},
+			join: func(next result.Store, ctx context.Context, p result.Part) (result.Joined, error) {
+				j, err := next.Join(ctx, p)
+				time.Sleep(time.Millisecond)
+				again, _ := next.Join(ctx, p)
+				j.Last = again.Members == p.Size
+				return j, err
+			}},
+		{name: "tells every failed member that it was the first", caught: []string{"one failed member is the first that failed"},
+			join: joined(func(p result.Part, j *result.Joined) { j.FirstFailed = p.Failed })},
+		{name: "takes a failed member for a success", caught: []string{"one failed member is the first that failed"},
+			join: func(next result.Store, ctx context.Context, p result.Part) (result.Joined, error) {
+				p.Failed = false
+				return next.Join(ctx, p)
+			}},
+		{name: "joins what is invalid", caught: []string{"a part that makes no sense is invalid and not joined"},
+			join: func(next result.Store, ctx context.Context, p result.Part) (result.Joined, error) {
+				j, err := next.Join(ctx, p)
+				if errors.Is(err, result.ErrInvalid) {
+					err = nil
+				}
+				return j, err
+			}},
+		{name: "gives the values in the order of the joins", caught: []string{"a chord is complete with its last member, in whatever order"},
+			values: func(next result.Store, ctx context.Context, chord string, size int) ([]json.RawMessage, error) {
+				values, err := next.Values(ctx, chord, size)
+				if len(values) == 3 {
+					values[0], values[1], values[2] = values[2], values[0], values[1]
+				}
+				return values, err
+			}},
+		{name: "fills up the values of a chord that is not complete", caught: []string{"values of a chord that is not complete are refused"},
+			values: func(next result.Store, ctx context.Context, chord string, size int) ([]json.RawMessage, error) {
+				values, err := next.Values(ctx, chord, size)
+				if errors.Is(err, result.ErrMalformed) {
+					return make([]json.RawMessage, size), nil
+				}
+				return values, err
+			}},
 		{name: "gives up waiting when the server is away", caught: []string{"wait goes on over a kill of the server"}, givesUp: true},
 	}
 }

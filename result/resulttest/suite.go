@@ -38,8 +38,8 @@ func Run(t *testing.T, h Harness) {
 	}
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { checkLeaks(t, before) })
-	calm := slices.Concat(readTests(), stateTests(), crowdTests(), expiryTests(), waitTests(), closeTests())
-	broken := faultTests()
+	calm := slices.Concat(readTests(), stateTests(), crowdTests(), chordTests(), expiryTests(), waitTests(), closeTests())
+	broken := slices.Concat(faultTests(), chordFaults())
 	for name := range h.Skip {
 		if !slices.ContainsFunc(slices.Concat(calm, broken), func(c test) bool { return c.name == name }) {
 			t.Errorf("the harness skips a test that does not exist: %q", name)

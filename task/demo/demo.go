@@ -16,6 +16,8 @@ import "acklab/task"
 func Register(r *task.Registry) {
 	for name, h := range map[string]task.Handler{
 		"add":             Add,
+		"xsum":            Xsum,
+		"echo":            Echo,
 		"noop":            Noop,
 		"sleep":           Sleep,
 		"send_email":      SendEmail,

@@ -48,7 +48,7 @@ func TestTheDemoTasksAreRegistered(t *testing.T) {
 	t.Parallel()
 	r := task.NewRegistry()
 	Register(r)
-	want := []string{"add", "allocate", "daily_report", "fail_n_times", "fetch_url", "noop", "panic", "process_payment", "send_email", "sleep", "web_scrape"}
+	want := []string{"add", "allocate", "daily_report", "echo", "fail_n_times", "fetch_url", "noop", "panic", "process_payment", "send_email", "sleep", "web_scrape", "xsum"}
 	if got := r.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
@@ -63,6 +63,11 @@ func TestADemoTaskReturnsWhatItPromises(t *testing.T) {
 		{"add", `[9223372036854775807, 1]`, ``, `9223372036854775808`},
 		{"add", `[1.5, 2]`, ``, `3.5`},
 		{"add", `[1e3, 2]`, ``, `1002`},
+		{"xsum", `[[1, 2, 3]]`, ``, `6`},
+		{"xsum", `[[]]`, ``, `0`},
+		{"xsum", `[[9223372036854775807, 1, -1]]`, ``, `9223372036854775807`},
+		{"echo", `[{"a": [1, "x"]}]`, ``, `{"a":[1,"x"]}`},
+		{"echo", ``, `{"value": null}`, `null`},
 		{"sleep", `[0.001]`, ``, `0.001`},
 		{"sleep", ``, `{"seconds": 0}`, `0`},
 		{"send_email", `["ada@example.org", 0]`, ``, `"sent to ada@example.org"`},
@@ -104,6 +109,9 @@ func TestBadArgumentsAreOneClearErrorThatNoRetryHelps(t *testing.T) {
 		{"add", `[1e308, 1e308]`, `task "add": argument "x, y": 1e308 + 1e308 is too large for a float`},
 		{"add", `[1e999, 1]`, `task "add": argument "x, y": 1e999 + 1 is too large for a float`},
 		{"add", `[1` + strings.Repeat("0", maxDigits) + `, 1]`, `at most 1000 digits`},
+		{"xsum", `[[1, "2"]]`, `task "xsum": argument "numbers": "2" is not a number`},
+		{"xsum", `[[1e308, 1e308]]`, `task "xsum": argument "numbers": 1e+308 + 1e308 is too large for a float`},
+		{"echo", `[]`, `task "echo": argument "value": missing`},
 		{"sleep", `[-1]`, `task "sleep": argument "seconds": -1 is outside 0 to 86400`},
 		{"sleep", `[1e30]`, `is outside 0 to 86400`},
 		{"sleep", `["1"]`, `argument 1: want float64, got string`},

@@ -1,0 +1,121 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/result"
+	"acklab/task"
+)
+
+// This file counts the members of chords, in the result store.
+//
+// The member whose join makes the chord complete publishes the callback; the
+// store tells it the same when it joins again, so that a crash between the join
+// and the publish loses nothing under late acknowledgement. The callback is Once.
+
+// join counts a member that has succeeded, and publishes the callback when it was
+// the last. It reports as passOn.
+func (w *Worker) join(ctx context.Context, m *task.Message, c *task.Member, value json.RawMessage) (sure bool) {
+	joined, counted := w.count(ctx, c, result.Part{Value: value})
+	if !joined.Last || joined.Failed > 0 {
+		return counted
+	}
+	values, err := w.values(ctx, c)
+	if err != nil && !errors.Is(err, result.ErrMalformed) {
+		return w.uncounted(c, err)
+	}
+	var callback *task.Plan
+	if err == nil {
+		callback, err = c.Callback(values)
+	}
+	if err != nil { // the values have expired, or make no message: nobody will do better
+		return w.broken(ctx, c, result.NewFailure(chordError, err.Error()))
+	}
+	return w.send(ctx, callback.First)
+}
+
+// joinFailed counts a member that has not succeeded. The first of a chord ends the
+// chord: what waits for it is called off. It reports as passOn.
+func (w *Worker) joinFailed(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
+	text := fmt.Sprintf("Dependency %s raised %s", c.Task, why.Error())
+	if c.Size == 0 || w.cfg.Results == nil { // it cannot be counted here, so it cannot be complete
+		return w.broken(ctx, c, result.NewFailure(chordError, text))
+	}
+	joined, counted := w.count(ctx, c, result.Part{Failed: true})
+	if !joined.FirstFailed {
+		return counted
+	}
+	return w.broken(ctx, c, result.NewFailure(chordError, text))
+}
+
+// broken calls off the callback of a chord and calls its errbacks.
+func (w *Worker) broken(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
+	plan, err := c.CalledOff()
+	if err != nil {
+		w.log.Error("the callback of a chord cannot be called off", "chord", c.Group, "err", err)
+		return true
+	}
+	first := map[string]bool{}
+	sure = true
+	for _, m := range plan.First {
+		first[m.TaskID] = true
+		links, err := m.Links()
+		if err != nil {
+			continue // it is one of ours
+		}
+		if errbacks, err := m.Failing(links); err == nil {
+			sure = w.send(ctx, errbacks.First) && sure
+		}
+	}
+	up := result.NewFailure(upstreamError, fmt.Sprintf("the callback of chord %s did not run: %s", c.Group, why.Error()))
+	for _, s := range plan.Owed {
+		reason := up
+		if first[s.Task] {
+			reason = why
+		}
+		w.callOff(ctx, []task.Step{s}, reason)
+	}
+	for _, end := range plan.Ends {
+		sure = w.joinFailed(ctx, end, why) && sure
+	}
+	return sure
+}
+
+// count joins a member. It reports as passOn.
+func (w *Worker) count(ctx context.Context, c *task.Member, p result.Part) (joined result.Joined, sure bool) {
+	p.Chord, p.Member, p.Size = c.Group, c.Index, c.Size
+	err := w.ask(ctx, func(ctx context.Context) (err error) {
+		joined, err = w.cfg.Results.Join(ctx, p)
+		return err
+	})
+	if err != nil {
+		return result.Joined{}, w.uncounted(c, err)
+	}
+	return joined, true
+}
+
+func (w *Worker) values(ctx context.Context, c *task.Member) (values []json.RawMessage, err error) {
+	err = w.ask(ctx, func(ctx context.Context) (err error) {
+		values, err = w.cfg.Results.Values(ctx, c.Group, c.Size)
+		return err
+	})
+	return values, err
+}
+
+// uncounted says that a chord does not know of its member. Late, the delivery goes
+// back and the member will be counted. Early there is none: the chord is lost.
+func (w *Worker) uncounted(c *task.Member, err error) (sure bool) {
+	if w.ackMode == Late && !errors.Is(err, result.ErrInvalid) {
+		w.log.Warn("a member of a chord was not counted, it will run again", "task", c.Task, "chord", c.Group, "err", err)
+		return false
+	}
+	w.write(ledger.Line{Event: ledger.JoinLost, Task: c.Task, Reason: err.Error()})
+	w.metrics.ResultKept(metrics.LostResult)
+	w.log.Error("a chord is lost: its member could not be counted", "task", c.Task, "chord", c.Group, "err", err)
+	return true
+}

@@ -1,0 +1,182 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/result"
+	"acklab/task"
+)
+
+// This file is what follows a task in a workflow.
+//
+// Success: its callbacks and the next step of its chain are published and
+// confirmed, and its chord is told, after its result was stored and before a late
+// acknowledgement: a crash in between repeats the task, and what follows it is
+// published again, under the same ids. Early, a crash from the acknowledgement to
+// the confirm leaves the rest of the workflow unpublished.
+// Failure for good: its errbacks are published, and what will not run now is
+// called off, in the ledger and with a FAILURE for whoever waits for it.
+
+// The types of the errors of tasks that did not run.
+const (
+	upstreamError = "UpstreamError" // a task before it in its chain has failed
+	chordError    = "ChordError"    // a member of its chord has failed; as in Celery
+)
+
+// unsureSuccessor is why a delivery goes back.
+const unsureSuccessor = "what follows it is not sure to be with the broker, or with the result store"
+
+// batch is how many messages are published together.
+const batch = 256
+
+// job is a delivery, and what follows its task.
+type job struct {
+	*broker.Delivery
+	msg    *task.Message // with the queue that it came from
+	links  task.Links
+	member *task.Member // of a chord; nil: of none
+}
+
+// job reads what follows the task of a delivery that can be read. The reason says
+// why this worker cannot see to that: then it must not run the task.
+func (w *Worker) job(d *broker.Delivery) (j job, reason string) {
+	j = job{Delivery: d, msg: d.Message}
+	if d.Malformed != nil || d.Message.Embed == nil {
+		return j, ""
+	}
+	m := *d.Message
+	m.Queue = d.Queue
+	j.msg = &m
+	var err error
+	if j.links, err = m.Links(); err != nil {
+		return job{Delivery: d, msg: &m}, err.Error()
+	}
+	if j.member, err = m.Member(j.links); err != nil {
+		return j, err.Error()
+	}
+	if _, err = m.CalledOff(j.links); err != nil {
+		return job{Delivery: d, msg: &m}, "what follows it cannot be published: " + err.Error()
+	}
+	switch {
+	case j.member == nil:
+	case j.member.Size == 0:
+		return j, "it is a member of a chord that Celery has begun, and Celery counts the members in its own result backend: have Celery's workers run them"
+	case w.cfg.Results == nil:
+		return j, "it is a member of a chord, whose members are counted in a result store, and this worker has none: name one with --result"
+	}
+	return j, ""
+}
+
+// follows tells whether anything has to be done once the task has ended.
+func (j job) follows() bool {
+	return len(j.links.Callbacks)+len(j.links.Errbacks)+len(j.links.Chain) > 0 || j.member != nil
+}
+
+// passOn publishes what follows a success. It reports whether the broker is known
+// to have it; if not, a late acknowledgement must not be given.
+func (w *Worker) passOn(ctx context.Context, j job, at watch, value json.RawMessage) (sure bool) {
+	if !j.follows() {
+		return true
+	}
+	plan, err := j.msg.Successors(j.links, value)
+	if err != nil { // job has seen that it can be planned
+		w.log.Error("what follows a task cannot be published", "task", j.msg.TaskID, "err", err)
+		return true
+	}
+	sure = w.send(ctx, plan.First)
+	if j.member != nil {
+		sure = w.join(ctx, j.msg, j.member, value) && sure
+	}
+	if sure {
+		at.reach(LinksSent)
+	}
+	return sure
+}
+
+// send publishes messages of a workflow and reports as passOn. One that certainly
+// is not with the broker, and never will be, has failed.
+func (w *Worker) send(ctx context.Context, ms []*task.Message) (sure bool) {
+	sure = true
+	for i, err := range w.publishAll(ctx, ms) {
+		switch {
+		case err == nil, refusedAs(err, broker.Duplicate): // it has it
+		case impossible(err), w.ackMode == Early && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
+			sure = w.unsent(ctx, ms[i], err) && sure
+		default:
+			w.log.Error("a task of a workflow is not sure to be with the broker", "task", ms[i].TaskID, "name", ms[i].Name, "err", err)
+			sure = sure && w.ackMode == Early // there is nothing left to give back
+		}
+	}
+	return sure
+}
+
+// unsent ends a task that could not be published: as one that has failed.
+func (w *Worker) unsent(ctx context.Context, m *task.Message, cause error) (sure bool) {
+	why := result.NewFailure(upstreamError, "its message was not taken: "+cause.Error())
+	w.log.Error("a task of a workflow was not taken by the broker", "task", m.TaskID, "name", m.Name, "err", cause)
+	w.storeOff(ctx, task.Step{Task: m.TaskID, Name: m.Name, Queue: m.Queue, Group: m.GroupID}, why)
+	links, err := m.Links()
+	if err != nil {
+		return true // it is one of ours
+	}
+	member, _ := m.Member(links)
+	return w.fallOut(ctx, job{msg: m, links: links, member: member}, why)
+}
+
+// fallOut does what follows a task that has ended without success, for the
+// reason why. It reports as passOn.
+func (w *Worker) fallOut(ctx context.Context, j job, why *result.Failure) (sure bool) {
+	if !j.follows() {
+		return true
+	}
+	errbacks, err := j.msg.Failing(j.links)
+	var off *task.Plan
+	if err == nil {
+		off, err = j.msg.CalledOff(j.links)
+	}
+	if err != nil {
+		w.log.Error("what follows a failed task cannot be told", "task", j.msg.TaskID, "err", err)
+		return true
+	}
+	sure = w.send(ctx, errbacks.First)
+	up := result.NewFailure(upstreamError, fmt.Sprintf("task %s has failed: %s", j.msg.TaskID, why.Error()))
+	w.callOff(ctx, off.Owed, up)
+	for _, end := range off.Ends {
+		sure = w.joinFailed(ctx, end, up) && sure
+	}
+	if j.member != nil {
+		sure = w.joinFailed(ctx, j.member, why) && sure
+	}
+	return sure
+}
+
+// callOff says of tasks that they will not run.
+func (w *Worker) callOff(ctx context.Context, steps []task.Step, why *result.Failure) {
+	for _, s := range steps {
+		w.write(ledger.Line{Event: ledger.CalledOff, Task: s.Task, Name: s.Name, Queue: s.Queue, Reason: why.Error()})
+		w.storeOff(ctx, s, why)
+	}
+}
+
+// storeOff keeps FAILURE for a task that has not run: whoever waits for it is not
+// to wait for ever.
+func (w *Worker) storeOff(ctx context.Context, s task.Step, why *result.Failure) {
+	if w.cfg.Results == nil {
+		return
+	}
+	r := result.Result{
+		TaskID: s.Task, State: task.Failure, Error: why, Name: s.Name, Queue: s.Queue, GroupID: s.Group,
+		Worker: w.cfg.Name, Done: time.Now(),
+	}
+	if err := w.store(ctx, r); err != nil && !errors.Is(err, result.ErrFinished) {
+		w.metrics.ResultKept(metrics.LostResult)
+		w.log.Error("a result is lost", "task", s.Task, "name", s.Name, "state", r.State, "err", err)
+	}
+}

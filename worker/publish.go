@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+	"acklab/internal/metrics"
+	"acklab/task"
+)
+
+// publishWithin bounds one publish by a worker.
+const publishWithin = 10 * time.Second
+
+// publish sends a message of the worker's own; see publishAll.
+func (w *Worker) publish(ctx context.Context, m *task.Message) error {
+	return w.publishAll(ctx, []*task.Message{m})[0]
+}
+
+// publishAll sends messages of the worker's own, between their ledger lines, and
+// returns the broker's word on each. Without the line that says so first, nothing
+// is sent.
+func (w *Worker) publishAll(ctx context.Context, ms []*task.Message) []error {
+	errs := make([]error, 0, len(ms))
+	for some := range slices.Chunk(ms, batch) {
+		errs = append(errs, w.publishSome(ctx, some)...)
+	}
+	return errs
+}
+
+func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
+	w.declare(ctx, ms)
+	sent := make([]*task.Message, len(ms))
+	for i, m := range ms {
+		intent := publishing(ledger.Attempted, m)
+		intent.Name, intent.Hash, intent.ETA = m.Name, m.Hash(), ledger.MonoAt(m.ETA)
+		if w.write(intent) < 0 {
+			return slices.Repeat([]error{w.ledger.Err()}, len(ms))
+		}
+		sent[i] = m.SentAt(time.Now())
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishWithin)
+	defer cancel()
+	errs := w.broker.Publish(ctx, sent...)
+	for i, err := range errs {
+		line, outcome := publishing(ledger.Confirmed, ms[i]), metrics.Confirmed
+		switch {
+		case err == nil:
+		case errors.Is(err, broker.ErrRefused):
+			line.Event, outcome = ledger.Refused, metrics.Refused
+		default:
+			line.Event, outcome = ledger.Unsure, metrics.Unsure
+		}
+		if refusedAs(err, broker.Unroutable) {
+			w.declared.Delete(ms[i].Queue)
+		}
+		line.Reason = reason(err)
+		w.metrics.Published(ms[i].Queue, outcome, 1)
+		if w.write(line) < 0 {
+			errs[i] = w.ledger.Err()
+		}
+	}
+	return errs
+}
+
+// declare makes the queues of messages exist, those that this worker has not seen
+// yet: a workflow may go on in a queue that nobody has consumed from. What comes of
+// a queue that cannot be declared, its publish tells.
+func (w *Worker) declare(ctx context.Context, ms []*task.Message) {
+	for _, m := range ms {
+		if _, known := w.declared.LoadOrStore(m.Queue, true); known {
+			continue
+		}
+		within, cancel := context.WithTimeout(ctx, publishWithin)
+		err := w.broker.Declare(within, m.Queue)
+		cancel()
+		if err != nil {
+			w.declared.Delete(m.Queue)
+			w.log.Warn("cannot declare the queue of what follows a task", "queue", m.Queue, "err", err)
+		}
+	}
+}
+
+// refusedAs tells whether a publish was refused for one of the reasons.
+func refusedAs(err error, reasons ...broker.Reason) bool {
+	var refusal *broker.Refusal
+	return errors.As(err, &refusal) && slices.Contains(reasons, refusal.Reason)
+}
+
+// impossible tells whether the message can never be published: the next
+// attempt would be refused for the same reason.
+func impossible(err error) bool { return refusedAs(err, broker.TooLarge, broker.Invalid) }
+
+func publishing(event ledger.Event, m *task.Message) ledger.Line {
+	return ledger.Line{Event: event, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
+}
