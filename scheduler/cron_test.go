@@ -79,8 +79,7 @@ func TestTheNightsInWhichTheClockIsChanged(t *testing.T) {
 // which clocks are changed, that knows no more than what the clock on the wall shows.
 func TestCronAgainstAWalk(t *testing.T) {
 	t.Parallel()
-	lines := []string{"30 2 * * *", "0 0 * * *", "15 0,1,2,3 * * *", "5 1-3 * * sun", "*/7 * * * *", "0 */2 * * *", "17 * * * *",
-		"59 23 28-31 * *", "0 12 13 * FRI", "45 1 * mar,apr,oct,nov *", "1 0 1 */3 *"}
+	lines := []string{"30 2 * * *", "0 0 * * *", "15 0,1,2,3 * * *", "5 1-3 * * sun", "*/7 * * * *", "0 */2 * * *", "59 23 28-31 * *", "0 12 13 * FRI"}
 	for _, zone := range []string{"", "Europe/Berlin", "America/New_York", "Asia/Beirut", "Asia/Kolkata", "Australia/Lord_Howe", "America/Nuuk", "Europe/Dublin"} {
 		for _, line := range lines {
 			for _, month := range []time.Month{time.March, time.October} {

@@ -57,12 +57,13 @@ type seat struct {
 
 type held struct {
 	term     Term
+	mu       sync.Mutex
 	deadline time.Time
 	lost     chan struct{}
 }
 
 func (h *held) Term() Term                   { return h.term }
-func (h *held) Deadline() time.Time          { return h.deadline }
+func (h *held) Deadline() time.Time          { h.mu.Lock(); defer h.mu.Unlock(); return h.deadline }
 func (h *held) Lost() <-chan struct{}        { return h.lost }
 func (h *held) Resign(context.Context) error { return nil }
 
@@ -121,7 +122,9 @@ func TestALeaderThatIsLostOrPastItsDeadlinePublishesNothing(t *testing.T) {
 				if how == "lost" {
 					close(s.now.lost)
 				} else {
+					s.now.mu.Lock()
 					s.now.deadline = begin.Add(2*time.Minute + margin)
+					s.now.mu.Unlock()
 				}
 				wait(time.Minute)
 				r.sent(begin, "a@1m0s")
