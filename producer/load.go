@@ -46,6 +46,9 @@ type Load struct {
 	// ExpireAfter puts the Expires of each message so far behind its publish;
 	// 0: it is that of Options.
 	ExpireAfter time.Duration
+	// Priorities are those of the messages in turn; empty: each has that of
+	// Options.
+	Priorities []int
 	// Size pads each message with an extra header of that many bytes, to make
 	// it heavy; 0: no padding.
 	Size int
@@ -68,6 +71,11 @@ func (l Load) Check() error {
 		return errors.New("a load needs the name of a task")
 	case l.Options.Queue == "":
 		return errors.New("a load needs a queue")
+	}
+	for _, p := range append([]int{l.Options.Priority}, l.Priorities...) {
+		if p < 0 || p > task.MaxPriority {
+			return fmt.Errorf("priority %d is outside 0 to %d", p, task.MaxPriority)
+		}
 	}
 	return l.checkTimes(time.Now())
 }
@@ -94,6 +102,9 @@ func (p *Producer) messages(l Load) ([]*task.Message, error) {
 		m, err := l.Message()
 		if err != nil {
 			return nil, err
+		}
+		if n := len(l.Priorities); n > 0 {
+			m.Priority = l.Priorities[i%n]
 		}
 		if _, err := p.ledger.Write(ledger.Line{Event: ledger.Planned, Task: m.TaskID, Queue: m.Queue, Name: m.Name}); err != nil {
 			return nil, err
