@@ -137,7 +137,7 @@ func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 	}
 	t.manifest.Processes = []ledger.Process{{Name: "runner", File: "runner.jsonl", Pid: os.Getpid(), Start: ledger.Now()}}
 	if job.cell.System.Kind == NoServer {
-		t.url = t.cell.System.URL("")
+		t.url = withOptions(t.cell.System.URL(""), t.cell.Options)
 		return nil
 	}
 	if t.server, err = t.run.servers.get(ctx, job.cell.System.Kind, job.cell.Server); err != nil {

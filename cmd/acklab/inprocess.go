@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,7 @@ func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, h
 	}
 	defer func() { err = errors.Join(err, endStore()) }()
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
-		b, err := connect.Open(ctx, "memory://", p.plant.Options(p.announcing(opts)))
+		b, err := connect.Open(ctx, inMemory(flags.broker), p.plant.Options(p.announcing(opts)))
 		if err != nil {
 			return nil, err
 		}
@@ -72,6 +73,14 @@ func runInprocess(parent context.Context, flags *processFlags, own *loadFlags, h
 		queue.Broker.Close(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// inMemory is the URL as far as it is one of the in-memory queue.
+func inMemory(url string) string {
+	if strings.HasPrefix(url, "memory://") {
+		return url
+	}
+	return "memory://"
 }
 
 // fill declares the queue and publishes the load, if there is one.

@@ -39,7 +39,7 @@ func Open(ctx context.Context, rawURL string, opts broker.Options) (broker.Broke
 	}
 	switch scheme {
 	case "memory":
-		return memorybroker.New(opts), nil
+		return opened(memorybroker.Open(rawURL, opts))
 	case "asynq", "asynqs":
 		return opened(asynqbroker.Open(ctx, rawURL, opts))
 	case "amqp", "amqps":
