@@ -61,3 +61,21 @@ func TestABadURLIsOneErrorWithoutThePassword(t *testing.T) {
 		}
 	}
 }
+
+func TestAQueueWithoutPrioritiesIsSaidToPriorityOn(t *testing.T) {
+	t.Parallel()
+	r := calmNode(t)
+	plain, urgent := openURL(t, r.URL(""), broker.Options{}), openURL(t, r.URL("")+"?priority=on", broker.Options{})
+	for _, c := range []struct {
+		queue        string
+		first, other *Broker
+	}{{"plain-first", plain, urgent}, {"urgent-first", urgent, plain}} {
+		if err := c.first.Declare(t.Context(), c.queue); err != nil {
+			t.Fatal(err)
+		}
+		err := c.other.Declare(t.Context(), c.queue)
+		if err == nil || !strings.Contains(err.Error(), "it exists with other properties; delete it, or say in the URL what it was made with (queue_type, durable, priority)") || !strings.Contains(err.Error(), c.queue) {
+			t.Errorf("%s: %v", c.queue, err)
+		}
+	}
+}
