@@ -111,7 +111,7 @@ func (r *Runner) prepare(job trialJob) (*Trial, error) {
 	}
 	t.manifest = ledger.Trial{
 		ID: t.id, Experiment: job.experiment, System: job.cell.System.Name, Setting: job.cell.Setting, Seed: job.seed,
-		Control: job.control, Queues: []string{t.queue}, Expect: job.cell.Expect,
+		Control: job.control, Queues: t.declared(), Expect: job.cell.Expect,
 	}
 	if job.control {
 		t.manifest.Expect = ledger.Expect{}
