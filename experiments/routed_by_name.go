@@ -7,6 +7,7 @@ import (
 
 	"acklab/internal/check"
 	"acklab/internal/ledger"
+	"acklab/task"
 )
 
 var routedByName = &Experiment{
@@ -95,18 +96,46 @@ func routedCell(sys System, how string) Cell {
 			c.Predicted["refused"] = [2]int{routedEach, routedEach}
 		} else {
 			c.Because = "a queue exists as soon as something is put into it: what was meant for nobody is stored, and waits for ever"
-			c.Predicted["stranded"], c.Predicted["leftover"] = [2]int{routedEach, routedEach}, [2]int{routedEach, routedEach}
+			c.Predicted["stranded"] = [2]int{routedEach, routedEach}
 			c.Steps = append(c.Steps, CountQueue(nobodys))
 		}
 	} else {
 		c.Claims = map[string]check.Bounds{"H1": {routedRight: {received, received}, routedWrong: {0, 0}, "lost": {0, 0}}}
 	}
-	for _, l := range loads {
+	for i, l := range loads {
+		if how == routedNowhere && l.queue == "rest" {
+			loads[i].producer, loads[i].queue = "runner", nobodys
+			c.Steps = append(c.Steps, SendRouted(l.job)) // a producer of which all is refused ends with an error
+			continue
+		}
 		c.Steps = append(c.Steps, PublishAs(l.producer, l.job))
 	}
 	c.Steps = append(c.Steps, AwaitEnded("worker", received))
 	c.Final = []Step{MeasureRoutes(loads)}
 	return c
+}
+
+// SendRouted publishes the tasks of the job where its routes lead. The runner
+// itself is the producer.
+func SendRouted(j Job) Step {
+	return Step{fmt.Sprintf("send %d x %s where the routes lead", j.Count, j.Name), func(ctx context.Context, t *Trial) error {
+		if t.run.plants(plantIdleVictim) {
+			return nil
+		}
+		var messages []*task.Message
+		for range j.Count {
+			to := j.Routes.Apply(j.Name, task.Options{})
+			m, err := task.New(j.Name, task.Options{Queue: t.named(to.Queue)}, j.Args...)
+			if err != nil {
+				return err
+			}
+			messages = append(messages, m)
+			if err := t.write(ledger.Line{Event: ledger.Attempted, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Name: m.Name, Hash: m.Hash()}); err != nil {
+				return err
+			}
+		}
+		return t.confirmed(messages, t.client.Publish(ctx, messages...))
+	}}
 }
 
 // MeasureRoutes counts, of the tasks that the worker received, those that came

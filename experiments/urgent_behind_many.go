@@ -16,7 +16,7 @@ var urgentBehindMany = &Experiment{
 	Threats: []string{
 		"the harness disturbs: waiting is counted in tasks that were begun meanwhile, by the order of the ledgers; seconds stand beside it",
 		"the urgent ones found an idle worker: it is at work when they come, with hundreds waiting",
-		"the worker's own design decides: one slot and a prefetch of one, so that nothing waits in a worker's hands",
+		"the worker's own design decides: one slot and a prefetch of one, so that nothing waits in a worker's hands (Celery: 4, its default)",
 	},
 	Suites: []Suite{Quick},
 	Celery: true,
@@ -104,13 +104,13 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 	}
 	low := Job{Count: many, Name: "sleep", Args: []any{urgentSeconds}, Queue: "low"}
 	high := Job{Count: urgentFew, Name: "sleep", Args: []any{urgentSeconds}, Queue: "high"}
-	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: 1, Queues: "high,low"}
+	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: least(sys), Queues: "high,low"}
 	c.Queues = []string{"high", "low"}
-	least, most, why := 0, urgentMost, "one runs, and some are begun while the urgent ones are on their way to the worker"
+	fewest, most, why := 0, urgentMost, "one runs, and some are begun while the urgent ones are on their way to the worker"
 	switch how {
 	case oneQueue:
 		c.Queues, low.Queue, high.Queue, hands.Queues = nil, "", "", ""
-		least, most = many-urgentBegun-many*4/10, many-urgentBegun
+		fewest, most = many-urgentBegun-many*4/10, many-urgentBegun
 		c.Because = "a queue is served in order, whatever its tasks are called: all that waits is before them"
 		why = "all that were not begun when the urgent ones came, at the most 40 % more than the first 100"
 	case ownWorker:
@@ -121,11 +121,11 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 		c.Because = "the first queue is asked first, for every single task"
 	case weightedly:
 		hands.Queues, hands.Order = "high=3,low=1", broker.Weighted
-		least = urgentFew/3 - 1
+		fewest = urgentFew/3 - 1
 		c.Because = "while both are busy every fourth task is one of the others"
 		why = "a third of 20, and some that are begun while the urgent ones are on their way to the worker"
 	case inTurns:
-		least, most = urgentFew/2, urgentMost+urgentFew
+		fewest, most = urgentFew/2, urgentMost+urgentFew
 		c.Because = "Celery takes turns among its queues, in whatever order it is told them: one for one"
 		why = "20 turns, what is begun while they are on their way; whose turn it is may be off by some where the server does the taking"
 	case inOneQueue:
@@ -133,7 +133,7 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 		c.Options, high.Priorities = []string{"priority=on"}, []int{9}
 		c.Because = "the queue itself serves the larger priority first"
 	}
-	c.Predicted = check.Bounds{lowBefore: {least, most}}
+	c.Predicted = check.Bounds{lowBefore: {fewest, most}}
 	c.Reasons[lowBefore] = why
 	c.Claims = map[string]check.Bounds{"H2": {lowBefore: {0, urgentMost}, "lost": {0, 0}}}
 	workers := []Step{StartWorker("worker", hands)}
@@ -175,22 +175,22 @@ func starvedCell(sys System, how string) Cell {
 	if sys.Celery {
 		c.Setting["pool"], c.Seconds = "prefork", 10
 	}
-	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: 1, Queues: "high,low"}
-	least, most, share, why := 0, 5, [2]int{95, 100}, "one or two may slip through when the stream pauses on a busy machine"
+	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: least(sys), Queues: "high,low"}
+	low, most, share, why := 0, 5, [2]int{95, 100}, "one or two may slip through when the stream pauses on a busy machine"
 	switch how {
 	case strictly:
 		c.Because = "strict order starves the later queue for as long as the first one has something: that is what it is for"
 	case weightedly:
 		hands.Queues, hands.Order = "high=3,low=1", broker.Weighted
-		least, most, share = starveLow-10, starveLow, [2]int{72, 78}
+		low, most, share = starveLow-10, starveLow, [2]int{72, 78}
 		c.Because = "every fourth task is one of the later queue, which has only 50, so none starves"
 		why = "three of four; the stream pauses on a busy machine, and then the others have their turn"
 	case inTurns:
-		least, most, share = starveLow-10, starveLow, [2]int{40, 60}
+		low, most, share = starveLow-10, starveLow, [2]int{40, 60}
 		c.Because = "Celery takes turns among its queues: half of the tasks are of each, so none starves"
 		why = "one for one; whose turn it is may be off by some where the server does the taking"
 	}
-	c.Predicted = check.Bounds{lowMeantime: {least, most}, highShare: share}
+	c.Predicted = check.Bounds{lowMeantime: {low, most}, highShare: share}
 	c.Reasons[lowMeantime], c.Reasons[highShare] = why, why
 	job := func(count int, queue string, rate float64) Job {
 		return Job{Count: count, Name: "sleep", Args: []any{starveSeconds}, Queue: queue, Rate: rate}
