@@ -154,6 +154,9 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 	return c
 }
 
+// starveStream is the load of the cells that ask who starves.
+const starveStream = "a steady stream of urgent ones"
+
 const (
 	starveHigh    = 300
 	starveRate    = 150 // a second: more than one worker can do
@@ -165,7 +168,7 @@ const (
 // starvedCell has more urgent tasks coming than the worker can do.
 func starvedCell(sys System, how string) Cell {
 	c := Cell{
-		System: sys, Setting: Setting{"order": how, "load": "a steady stream of urgent ones"}, Trials: 3, Pace: Alone, Load: starveHigh + starveLow, Seconds: 7,
+		System: sys, Setting: Setting{"order": how, "load": starveStream}, Trials: 3, Pace: Alone, Load: starveHigh + starveLow, Seconds: 7,
 		Measures: []string{lowMeantime, highShare}, Reasons: map[string]string{}, Queues: []string{"high", "low"},
 	}
 	if sys.Kind == NoServer {

@@ -37,12 +37,13 @@ const (
 	RetrySettled     = "retry-settled-first"   // a failed delivery is settled before its retry is published
 	DelayIgnored     = "delay-delivered-early" // a message that is for later is published for now
 	ResultDropped    = "result-dropped"        // a result is said to be stored and thrown away
+	OrderIgnored     = "order-ignored"         // queues take turns, and priorities are left off
 )
 
 // Names are all of them.
 var Names = []string{
 	PublishDropped, DeliveredTwice, EarlyInLate, LateInEarly, RequeueForgotten, NeighbourAcked, StaleHonoured, MarkLies, CensusOmits,
-	RetrySettled, DelayIgnored, ResultDropped,
+	RetrySettled, DelayIgnored, ResultDropped, OrderIgnored,
 }
 
 // Plant is one planted fault of one process. A nil *Plant changes nothing.
@@ -132,13 +133,15 @@ type planted struct {
 // dropped is which publish is thrown away.
 const dropped = 3
 
-// Publish may throw one message away, take an ETA off, or keep a retry to
+// Publish may throw one message away, take an ETA or a priority off, or keep a retry to
 // itself until the delivery that failed is settled.
 func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	switch b.plant.name {
 	case PublishDropped:
 	case DelayIgnored:
 		return b.Broker.Publish(ctx, b.plant.hurried(msgs)...)
+	case OrderIgnored:
+		return b.Broker.Publish(ctx, b.plant.levelled(msgs)...)
 	case RetrySettled:
 		var errs []error
 		for _, m := range msgs {
@@ -178,6 +181,9 @@ func (b *planted) Census(ctx context.Context, queue string) iter.Seq2[broker.Hel
 
 // Consume wraps the consumer.
 func (b *planted) Consume(ctx context.Context, s broker.Subscription) (broker.Consumer, error) {
+	if b.plant.name == OrderIgnored {
+		s = b.plant.inTurns(s)
+	}
 	c, err := b.Broker.Consume(ctx, s)
 	if err != nil {
 		return nil, err
