@@ -26,7 +26,7 @@ var servedByPriority = &Experiment{
 			if sys.Name != "rabbitmq" && sys.Name != "redis" {
 				return nil
 			}
-			return oneTrialEach(priorityCell(sys, waitingBefore, 1), priorityCell(sys, waitingBefore, 40))
+			return oneTrialEach(priorityCell(sys, waitingBefore, 40))
 		}
 		var cells []Cell
 		for _, when := range []string{waitingBefore, whileItRuns} {
@@ -69,7 +69,7 @@ var priorityCycle = []int{3, 7, 0, 9, 1, 5, 8, 2, 6, 4}
 
 func priorityCell(sys System, when string, prefetch int) Cell {
 	c := Cell{
-		System: sys, Setting: Setting{"published": when, "prefetch": strconv.Itoa(prefetch)}, Trials: 3, Pace: Alone, Load: priorityLoad, Seconds: 3,
+		System: sys, Setting: Setting{"published": when, "prefetch": strconv.Itoa(prefetch)}, Trials: 3, Pace: Alone, Load: priorityLoad, Seconds: 2,
 		Options: []string{"priority=on"}, Measures: []string{inversions, levelInversions, lessUrgentAhead}, Predicted: check.Bounds{}, Reasons: map[string]string{},
 	}
 	switch {

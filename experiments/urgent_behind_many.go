@@ -91,7 +91,7 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 		many = urgentLess
 	}
 	c := Cell{
-		System: sys, Setting: Setting{"order": how}, Trials: 3, Pace: Alone, Load: many + urgentFew, Seconds: 7,
+		System: sys, Setting: Setting{"order": how}, Trials: 3, Pace: Alone, Load: many + urgentFew, Seconds: 6,
 		Measures: []string{lowBefore, highWait}, Reasons: map[string]string{},
 	}
 	if sys.Kind == NoServer {
@@ -182,7 +182,7 @@ const (
 // starvedCell has more urgent tasks coming than the worker can do.
 func starvedCell(sys System, how string) Cell {
 	c := Cell{
-		System: sys, Setting: Setting{"order": how, "load": starveStream}, Trials: 3, Pace: Alone, Load: starveHigh + starveLow, Seconds: 7,
+		System: sys, Setting: Setting{"order": how, "load": starveStream}, Trials: 3, Pace: Alone, Load: starveHigh + starveLow, Seconds: 5,
 		Measures: []string{lowMeantime, highShare}, Reasons: map[string]string{}, Queues: []string{"high", "low"},
 	}
 	if sys.Kind == NoServer {
