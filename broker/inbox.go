@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -12,9 +13,12 @@ import (
 type Inbox struct {
 	mu      sync.Mutex
 	order   Order
+	urgent  bool // the larger priority of a queue first
 	sources []inboxSource
 	index   map[string]int
 	held    int
+	refill  func(queue string, nothing func()) // see ExpectRefills
+	expects bool
 	wake    chan struct{} // holds one token while a taker may find something
 	closed  chan struct{}
 }
@@ -22,17 +26,23 @@ type Inbox struct {
 type inboxSource struct {
 	weight, credit int
 	waiting        []*Delivery
+	supply         supply
 }
 
 // NewInbox makes an empty inbox for the subscription, which must be valid.
 func NewInbox(s Subscription) *Inbox {
 	b := &Inbox{order: s.Order, index: map[string]int{}, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	for i, src := range s.Sources {
-		b.sources = append(b.sources, inboxSource{weight: max(src.Weight, 1)})
+		b.sources = append(b.sources, inboxSource{weight: max(src.Weight, 1), supply: supply{limit: s.PrefetchOf(i)}})
 		b.index[src.Queue] = i
 	}
 	return b
 }
+
+// ServeUrgentFirst makes the inbox hand out, of each queue, the delivery with
+// the largest priority first, and of those the oldest. It is to be called
+// before the first Put.
+func (b *Inbox) ServeUrgentFirst() { b.urgent = true }
 
 // Put adds a delivery of one of the subscription's queues. It reports false,
 // and keeps nothing, when the inbox is closed.
@@ -45,10 +55,20 @@ func (b *Inbox) Put(d *Delivery) bool {
 	default:
 	}
 	s := &b.sources[b.index[d.Queue]]
-	s.waiting = append(s.waiting, d)
+	s.waiting = slices.Insert(s.waiting, b.place(s, d), d)
+	s.supply.came()
 	b.held++
 	b.signal()
 	return true
+}
+
+// place is where a new delivery waits.
+func (b *Inbox) place(s *inboxSource, d *Delivery) int {
+	at := len(s.waiting)
+	for b.urgent && at > 0 && s.waiting[at-1].Message.Priority < d.Message.Priority {
+		at--
+	}
+	return at
 }
 
 // Take waits for a delivery and removes it. It returns ctx.Err when ctx ends
@@ -80,7 +100,8 @@ func (b *Inbox) Close() []*Delivery {
 	return b.empty()
 }
 
-// Drop removes and returns all that is held, for a session that has ended.
+// Drop removes and returns all that is held, for a session that has ended: what
+// was handed out is nobody's business any more, either.
 func (b *Inbox) Drop() []*Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,22 +113,26 @@ func (b *Inbox) Drop() []*Delivery {
 func (b *Inbox) Remove(d *Delivery) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	waiting := &b.sources[b.index[d.Queue]].waiting
-	for i, w := range *waiting {
-		if w == d {
-			*waiting = append((*waiting)[:i:i], (*waiting)[i+1:]...)
-			b.held--
-			return true
-		}
+	s := &b.sources[b.index[d.Queue]]
+	i := slices.Index(s.waiting, d)
+	if i < 0 {
+		return false
 	}
-	return false
+	s.waiting = slices.Delete(s.waiting, i, i+1)
+	s.supply.left()
+	b.held--
+	return true
 }
 
 func (b *Inbox) pick() *Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.held == 0 {
+		return nil
+	}
 	best := b.choose()
-	if best == nil {
+	if len(best.waiting) == 0 {
+		b.await(best)
 		return nil
 	}
 	d := best.waiting[0]
@@ -121,35 +146,47 @@ func (b *Inbox) pick() *Delivery {
 }
 
 // choose is the first busy source, or, weighted, the one with the most credit
-// after each busy source has earned its weight (smooth weighted round robin).
+// after each busy source has earned its weight (smooth weighted round robin). A
+// source is busy when something of it is here, or is to be expected: then it may
+// be chosen although nothing is here, and it is not charged for that.
 func (b *Inbox) choose() *inboxSource {
 	var best *inboxSource
 	total := 0
 	for i := range b.sources {
 		s := &b.sources[i]
-		if len(s.waiting) == 0 {
+		if len(s.waiting) == 0 && !b.expected(s) {
 			continue
 		}
 		if b.order != Weighted {
 			return s
 		}
-		s.credit += s.weight
 		total += s.weight
-		if best == nil || s.credit > best.credit {
+		if best == nil || s.credit+s.weight > best.credit+best.weight {
 			best = s
 		}
 	}
-	if best != nil {
-		best.credit -= total
+	if len(best.waiting) > 0 {
+		b.charge(best, total)
 	}
 	return best
+}
+
+func (b *Inbox) charge(best *inboxSource, total int) {
+	for i := range b.sources {
+		if s := &b.sources[i]; len(s.waiting) > 0 || b.expected(s) {
+			s.credit += s.weight
+		}
+	}
+	best.credit -= total
 }
 
 func (b *Inbox) empty() []*Delivery {
 	var all []*Delivery
 	for i := range b.sources {
-		all = append(all, b.sources[i].waiting...)
-		b.sources[i].waiting = nil
+		s := &b.sources[i]
+		all = append(all, s.waiting...)
+		s.waiting = nil
+		s.supply.renew()
 	}
 	b.held = 0
 	return all

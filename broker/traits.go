@@ -63,7 +63,9 @@ type Traits struct {
 	// FIFO: one consumer with prefetch 1 gets the messages in the order they
 	// were confirmed.
 	FIFO bool
-	// Delay, Priority, DeadLetters: how these are done.
+	// Delay, Priority, DeadLetters: how these are done. Priority is that within
+	// one queue, which the client's URL has to ask for (priority=on); absent: it
+	// has not, and PriorityLevels is 0.
 	Delay, Priority, DeadLetters Ability
 	// DelayRounding: a delay is made longer by at most this part of itself,
 	// because delays are rounded up to a grid; 0: it is not rounded.
@@ -75,8 +77,10 @@ type Traits struct {
 	// task.MaxDelay. None drops what expires while it waits: that is the
 	// worker's to say.
 	DelayLate time.Duration
-	// HighFirst: priority 9 is served before 0.
-	HighFirst bool
+	// PriorityLevels is how many of the priorities 0 to 9 are told apart: 10,
+	// or 4, which are 0, 1 to 3, 4 to 6, and 7 to 9. Everywhere the larger one
+	// is served first, and of one level the older.
+	PriorityLevels int
 	// MaxPrefetch bounds what one consumer can hold; 0: no bound.
 	MaxPrefetch int
 	// MaxPayload is the largest body in bytes that a publish accepts; 0: no
@@ -84,4 +88,16 @@ type Traits struct {
 	MaxPayload int
 	// SeesUnacked: Census and Depth see what is with a consumer.
 	SeesUnacked bool
+}
+
+// PriorityLevel is the level that a priority has: the larger is served first.
+// Without priorities all are one.
+func (t Traits) PriorityLevel(priority int) int {
+	switch t.PriorityLevels {
+	case 0:
+		return 0
+	case 4:
+		return (priority + 2) / 3
+	}
+	return priority
 }

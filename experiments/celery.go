@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +89,7 @@ func (t *Trial) startCelery(name string, h Hands) error {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
 	o := celery.Options{
-		Broker: t.url, Result: t.resultURL, Queues: []string{t.queue}, Pool: celery.Pool(t.cell.Setting["pool"]),
+		Broker: t.url, Result: t.resultURL, Queues: strings.Split(t.sources(h.Queues), ","), Pool: celery.Pool(t.cell.Setting["pool"]),
 		Concurrency: h.Concurrency, Multiplier: h.Multiplier, AcksLate: h.Ack == "late", TrackStarted: h.TrackStarted,
 		CrashAt: h.CrashAt, PauseAt: h.PauseAt, CrashTask: h.crashTask, CrashNth: h.CrashNth, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
 		ConfirmPublish: true, AckRace: t.cell.Setting["pool"] == string(celery.Threads),

@@ -11,7 +11,7 @@ import (
 // censusWithin bounds the census of one trial.
 const censusWithin = 60 * time.Second
 
-// census writes down all that the broker still holds for the trial's queue,
+// census writes down all that the broker still holds for the trial's queues,
 // after the last consumer has gone, and what the broker itself says it holds
 // just before. Its own reads may raise marks and counts, so nothing comes
 // after it.
@@ -21,13 +21,15 @@ func (t *Trial) census(ctx context.Context) {
 	}
 	within, cancel := context.WithTimeout(ctx, censusWithin)
 	defer cancel()
-	held, err := t.heldInAll(within)
-	if err != nil {
-		t.note("depth", err)
-		return
+	for _, queue := range t.manifest.Queues {
+		held, err := t.heldInAll(within, queue)
+		if err != nil {
+			t.note("depth", err)
+			return
+		}
+		t.write(ledger.Line{Event: ledger.DepthSeen, Queue: queue, N: held})
+		WriteCensus(within, t.ledger, t.client, queue)
 	}
-	t.write(ledger.Line{Event: ledger.DepthSeen, Queue: t.queue, N: held})
-	WriteCensus(within, t.ledger, t.client, t.queue)
 }
 
 // WriteCensus takes the census of one queue into the ledger. What goes wrong

@@ -55,7 +55,7 @@ func TestDelayQueuesBelongToTheirTrial(t *testing.T) {
 		if held, err := trial.view(t.Context(), mine); err != nil || held != (load{ready: 1, delayed: 2}) {
 			t.Errorf("%s: %v, %v; want 1 ready and 2 delayed", queueType, held, err)
 		}
-		if n, err := trial.heldInAll(t.Context()); err != nil || n != 3 {
+		if n, err := trial.heldInAll(t.Context(), trial.queue); err != nil || n != 3 {
 			t.Errorf("%s: %d are held, %v; want 3", queueType, n, err)
 		}
 		if err := newServers(m).done(t.Context(), trial); err != nil {

@@ -74,6 +74,8 @@ type Cell struct {
 	// Options are added to the broker URL of everybody in the trial, as in
 	// "persistent=false", in the place of the system's own of that name.
 	Options []string
+	// Queues are words for queues beside the trial's own, see named.
+	Queues []string
 	// Load is the number of tasks, for the lint of predictions.
 	Load int
 	// Steps are the load and the fault. Clean are the steps of the control,

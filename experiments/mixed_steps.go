@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/internal/server"
 	"acklab/task"
@@ -66,6 +67,9 @@ func (t *Trial) confirmed(messages []*task.Message, errs []error) error {
 		l := ledger.Line{Event: ledger.Confirmed, Task: m.TaskID, Message: m.ID, Queue: m.Queue}
 		if errs[i] != nil {
 			l.Event, l.Reason = ledger.Unsure, errs[i].Error()
+		}
+		if errors.Is(errs[i], broker.ErrRefused) {
+			l.Event = ledger.Refused
 		}
 		if err := t.write(l); err != nil {
 			return err

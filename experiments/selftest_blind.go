@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"acklab/internal/plant"
@@ -71,6 +72,16 @@ func noWorkflow(e *Experiment, name string) string {
 		return "no chord is here"
 	}
 	return ""
+}
+
+// noOrder says that a plant which works on the order of service finds none in the
+// cell that it would be tried on; empty: it does, or is another plant.
+func noOrder(e *Experiment, name string) string {
+	cell, err := target(e, name)
+	if name != plant.OrderIgnored || err != nil || slices.Contains(cell.Options, "priority=on") || len(cell.Queues) > 0 && e != routedByName {
+		return ""
+	}
+	return "whose turn it is does not matter here"
 }
 
 // excuses say, by plant, why it cannot be seen.
@@ -192,8 +203,11 @@ var blindTo = map[string]excuses{
 	"delayed-task-comes-in-time": nothingRetried.and(onceEach).and(excuses{
 		plant.EarlyInLate: nobodyDies[plant.EarlyInLate],
 	}),
-	"short-delay-behind-a-long-one": nothingRetried.and(nobodyDies),
-	"failing-task-is-tried-again":   calm,
+	"tasks-are-routed-by-name":       atOnce.and(nobodyDies),
+	"urgent-tasks-behind-a-thousand": atOnce.and(nobodyDies),
+	"tasks-are-served-by-priority":   atOnce.and(nobodyDies),
+	"short-delay-behind-a-long-one":  nothingRetried.and(nobodyDies),
+	"failing-task-is-tried-again":    calm,
 	"redis-ends": afterTheFault.and(excuses{
 		plant.NeighbourAcked: "asynq fetches one at a time: often there is no neighbour",
 	}),

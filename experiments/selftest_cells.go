@@ -65,6 +65,16 @@ var aims = map[string]map[string]aim{
 	"short-delay-behind-a-long-one": {
 		"": {"rabbitmq", Setting{"delay_queue": queuePerDelay}},
 	},
+	"tasks-are-routed-by-name": {
+		"": {"rabbitmq", Setting{"routes": routedGlob}},
+	},
+	"urgent-tasks-behind-a-thousand": {
+		"":                 {"rabbitmq", Setting{"order": strictly, "load": ""}},
+		plant.OrderIgnored: {"rabbitmq", Setting{"order": strictly, "load": starveStream}},
+	},
+	"tasks-are-served-by-priority": {
+		"": {"rabbitmq", Setting{"published": waitingBefore, "prefetch": "40"}},
+	},
 	"failing-task-is-tried-again": {
 		"":                 {"rabbitmq", Setting{"ack": "late", "crash_at": "retry-sent"}},
 		plant.LateInEarly:  {"rabbitmq", Setting{"ack": "early", "crash_at": "failed"}},

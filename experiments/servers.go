@@ -65,7 +65,7 @@ func (s *servers) used(name, version string) {
 }
 
 // done gives back what a trial used: its own server is closed with its client,
-// its queue on a shared RabbitMQ is deleted, with the dead letters and the
+// its queues on a shared RabbitMQ are deleted, with the dead letters and the
 // delay queues.
 func (s *servers) done(ctx context.Context, t *Trial) error {
 	if t.server == nil {
@@ -75,8 +75,8 @@ func (s *servers) done(ctx context.Context, t *Trial) error {
 		return errors.Join(t.run.closeClient(ctx, t.url), t.server.Close(ctx))
 	}
 	if rabbit, ok := t.server.(*server.Rabbit); ok {
-		for _, q := range []string{t.queue, t.queue + ".dead"} {
-			if err := rabbit.DeleteQueue(ctx, q); err != nil {
+		for _, q := range t.declared() {
+			if err := errors.Join(rabbit.DeleteQueue(ctx, q), rabbit.DeleteQueue(ctx, q+".dead")); err != nil {
 				return err
 			}
 		}

@@ -74,7 +74,7 @@ func (t *Trial) awaitSettled(ctx context.Context) error {
 	for {
 		if t.membersIdle() { // else there is no need to bother the server
 			before := t.lines()
-			held, err := t.view(within, t.queue)
+			held, err := t.heldBy(within)
 			if err == nil && t.settled(held, &still) && t.lines() == before {
 				return nil
 			}
@@ -147,18 +147,6 @@ func (t *Trial) membersIdle() bool {
 		}
 	}
 	return true
-}
-
-// heldInAll is how many messages the server says it holds for the trial, the
-// dead letters included.
-func (t *Trial) heldInAll(ctx context.Context) (int, error) {
-	held, err := t.view(ctx, t.queue)
-	if _, apart := t.server.(*server.Rabbit); apart && err == nil {
-		var dead load
-		dead, err = t.view(ctx, t.queue+".dead")
-		held.dead = dead.ready + dead.unacked
-	}
-	return held.ready + held.unacked + held.delayed + held.dead, err
 }
 
 func (t *Trial) anyAlive() bool {

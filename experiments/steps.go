@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
+	"acklab/broker"
 	"acklab/internal/ledger"
+	"acklab/task"
 )
 
 // The vocabulary of experiments: each function makes one Step.
@@ -32,6 +35,12 @@ type Job struct {
 	Batch int
 	// Countdown is how long after its publish each may run; 0: at once.
 	Countdown time.Duration
+	// Queue is the word for the queue, empty: the trial's own; Routes, whose
+	// queues are such words, choose it where it is empty.
+	Queue  string
+	Routes task.Routes
+	// Priorities are those of the tasks in turn; empty: none.
+	Priorities []int
 }
 
 func (j Job) flags() []string {
@@ -55,6 +64,9 @@ func (j Job) flags() []string {
 	if j.Countdown > 0 {
 		flags = append(flags, "--countdown", j.Countdown.String())
 	}
+	if len(j.Priorities) > 0 {
+		flags = append(flags, "--priority", numbers(j.Priorities))
+	}
 	if j.Batch > 0 {
 		flags = append(flags, "--batch", strconv.Itoa(j.Batch))
 	}
@@ -69,8 +81,22 @@ func (j Job) what() string {
 	return j.Name
 }
 
+// numbers writes them with commas between.
+func numbers(all []int) string {
+	words := make([]string, len(all))
+	for i, n := range all {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ",")
+}
+
 // Hands says how a worker works.
 type Hands struct {
+	// Queues are words for the queues that it takes from, as in "high=3,low=1";
+	// empty: the trial's own. Order chooses among them; empty: strict.
+	Queues string
+	Order  broker.Order
+
 	Ack         string // early or late
 	Concurrency int
 	Multiplier  int
@@ -111,6 +137,9 @@ func (h Hands) flags() []string {
 		"--concurrency", strconv.Itoa(max(h.Concurrency, 1)), "--prefetch-multiplier", strconv.Itoa(h.Multiplier),
 		"--acks-late=" + strconv.FormatBool(h.Ack == "late"),
 	}
+	if h.Order != "" {
+		flags = append(flags, "--order", string(h.Order))
+	}
 	if h.Grace > 0 {
 		flags = append(flags, "--grace", h.Grace.String())
 	}
@@ -132,10 +161,10 @@ func (h Hands) flags() []string {
 	return append(flags, h.Retry.flags()...)
 }
 
-// Declare makes the trial's queue exist.
+// Declare makes the trial's queues exist.
 func Declare() Step {
 	return Step{"declare the queue", func(ctx context.Context, t *Trial) error {
-		return t.client.Declare(ctx, t.queue)
+		return t.client.Declare(ctx, t.declared()...)
 	}}
 }
 
@@ -149,7 +178,7 @@ func PublishAs(name string, j Job) Step {
 		if t.run.plants(plantIdleVictim) {
 			return nil
 		}
-		if err := t.start(name, append([]string{"producer", "--queue", t.queue}, j.flags()...)...); err != nil {
+		if err := t.start(name, t.producing(j)...); err != nil {
 			return err
 		}
 		return t.ended(ctx, name)
@@ -157,13 +186,21 @@ func PublishAs(name string, j Job) Step {
 }
 
 // StartProducer starts a producer and goes on while it publishes.
-func StartProducer(j Job) Step {
+func StartProducer(j Job) Step { return StartProducerAs("producer", j) }
+
+// StartProducerAs is StartProducer by a producer of that name.
+func StartProducerAs(name string, j Job) Step {
 	return Step{fmt.Sprintf("begin to publish %d x %s", j.Count, j.what()), func(_ context.Context, t *Trial) error {
 		if t.run.plants(plantIdleVictim) {
 			return nil
 		}
-		return t.start("producer", append([]string{"producer", "--queue", t.queue}, j.flags()...)...)
+		return t.start(name, t.producing(j)...)
 	}}
+}
+
+// producing is the command line of a producer.
+func (t *Trial) producing(j Job) []string {
+	return slices.Concat([]string{"producer"}, t.target(j), j.flags())
 }
 
 // StartWorker starts a worker.
@@ -178,7 +215,7 @@ func StartWorker(name string, h Hands) Step {
 		if t.cell.System.Celery {
 			return t.startCelery(name, h)
 		}
-		return t.start(name, append([]string{"worker", "--queues", t.queue}, h.flags()...)...)
+		return t.start(name, append([]string{"worker", "--queues", t.sources(h.Queues)}, h.flags()...)...)
 	}}
 }
 

@@ -111,7 +111,7 @@ func (r *Runner) prepare(job trialJob) (*Trial, error) {
 	}
 	t.manifest = ledger.Trial{
 		ID: t.id, Experiment: job.experiment, System: job.cell.System.Name, Setting: job.cell.Setting, Seed: job.seed,
-		Control: job.control, Queues: []string{t.queue}, Expect: job.cell.Expect,
+		Control: job.control, Queues: t.declared(), Expect: job.cell.Expect,
 	}
 	if job.control {
 		t.manifest.Expect = ledger.Expect{}
@@ -138,7 +138,7 @@ func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 	}
 	t.manifest.Processes = []ledger.Process{{Name: "runner", File: "runner.jsonl", Pid: os.Getpid(), Start: ledger.Now()}}
 	if job.cell.System.Kind == NoServer {
-		t.url = t.cell.System.URL("")
+		t.url = withOptions(t.cell.System.URL(""), t.cell.Options)
 		return nil
 	}
 	if t.server, err = t.run.servers.get(ctx, job.cell.System.Kind, job.cell.Server); err != nil {

@@ -58,6 +58,9 @@ type Load struct {
 	// ExpireAfter puts the Expires of each message so far behind its publish;
 	// 0: it is that of Options.
 	ExpireAfter time.Duration
+	// Priorities are those of the messages in turn; empty: each has that of
+	// Options.
+	Priorities []int
 	// Size pads each message with an extra header of that many bytes, to make
 	// it heavy; 0: no padding.
 	Size int
@@ -78,12 +81,17 @@ func (l Load) Check() error {
 		return fmt.Errorf("size %d is negative", l.Size)
 	case l.Copies < 0 || l.Copies > maxCopies:
 		return fmt.Errorf("copies %d: use 1 to %d", l.Copies, maxCopies)
-	case l.Workflow != nil && (l.Countdown != 0 || l.ExpireAfter != 0 || l.Size != 0 || l.Options.Priority != 0 || !l.Options.ETA.IsZero()):
+	case l.Workflow != nil && (l.Countdown != 0 || l.ExpireAfter != 0 || l.Size != 0 || l.Options.Priority != 0 || len(l.Priorities) > 0 || !l.Options.ETA.IsZero()):
 		return errors.New("a workflow has no countdown, ETA, expiry, priority or size of its own: they are for tasks that stand alone")
 	case l.Name == "" && l.Workflow == nil:
 		return errors.New("a load needs the name of a task")
 	case l.Options.Queue == "":
 		return errors.New("a load needs a queue")
+	}
+	for _, p := range append([]int{l.Options.Priority}, l.Priorities...) {
+		if p < 0 || p > task.MaxPriority {
+			return fmt.Errorf("priority %d is outside 0 to %d", p, task.MaxPriority)
+		}
 	}
 	return l.checkTimes(time.Now())
 }
@@ -115,7 +123,7 @@ func (l Load) Message() (*task.Message, error) {
 // a producer that dies leaves no silence but tasks that were never sent.
 func (p *Producer) messages(l Load) ([]*task.Message, error) {
 	var msgs []*task.Message
-	for range l.Count {
+	for i := range l.Count {
 		if l.Workflow != nil {
 			plan, err := p.Plan(l.Workflow, l.Options)
 			if err != nil {
@@ -127,6 +135,9 @@ func (p *Producer) messages(l Load) ([]*task.Message, error) {
 		m, err := l.Message()
 		if err != nil {
 			return nil, err
+		}
+		if n := len(l.Priorities); n > 0 {
+			m.Priority = l.Priorities[i%n]
 		}
 		if _, err := p.ledger.Write(ledger.Line{Event: ledger.Planned, Task: m.TaskID, Queue: m.Queue, Name: m.Name}); err != nil {
 			return nil, err

@@ -14,8 +14,7 @@ import (
 func (s Schedule) message(t Tick, origin string) *task.Message {
 	id := t.ID()
 	m := &task.Message{ID: id, TaskID: id, Name: s.Task, Args: s.Args, Kwargs: s.Kwargs,
-		Options: task.Options{Queue: s.Queue, Priority: s.Priority, Expires: s.expiry(t), Origin: origin}}
-	// TODO(flow): m.Once = true, when task.Options has it.
+		Options: task.Options{Queue: s.Queue, Priority: s.Priority, Expires: s.expiry(t), Once: true, Origin: origin}}
 	return m
 }
 

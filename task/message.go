@@ -34,8 +34,9 @@ type Message struct {
 type Options struct {
 	// Queue is where the message is published to.
 	Queue string
-	// Priority is 0 to 9; 0 is the default. Whether a larger number is served
-	// sooner is a trait of the broker.
+	// Priority is 0 to 9; 0 is the default. A larger number is served sooner,
+	// with every broker whose URL asks for priorities (priority=on); else it is
+	// ignored. What stands for it on the wire is the driver's matter.
 	Priority int
 	// ETA is the moment before which the task must not run; zero: at once.
 	ETA time.Time

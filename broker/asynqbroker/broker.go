@@ -47,11 +47,13 @@ var _ broker.Broker = (*Broker)(nil)
 // Open reads the URL and makes a client. It does not connect: the first call
 // does, and says so when it cannot.
 //
-//	asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms]      asynqs:// for TLS
+//	asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms&priority=off]      asynqs:// for TLS
 //
 // poll is how often an idle consumer asks for a task (asynq's
 // TaskCheckInterval, default 200 ms), forward how often it has those moved
-// whose time has come (DelayedTaskCheckInterval, default 200 ms). An option
+// whose time has come (DelayedTaskCheckInterval, default 200 ms). priority=on
+// makes a queue four of asynq's, so that the larger of the priorities 0 to 9 is
+// served first (see Traits); all clients of a queue must agree on it. An option
 // that is not known is an error. No error holds the password.
 func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error) {
 	a, err := parseURL(rawURL)
@@ -83,17 +85,26 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 	if len(queues) == 0 {
 		return nil
 	}
-	members := make([]any, len(queues))
-	for i, q := range queues {
+	var names []string
+	for _, q := range queues {
 		if err := checkName(q); err != nil {
 			return fmt.Errorf("declare: %w", err)
 		}
-		members[i] = q
+		names = append(names, b.address.lanes(q)...)
 	}
-	if err := b.client.SAdd(ctx, allQueuesKey, members...).Err(); err != nil {
+	if err := b.list(ctx, names...); err != nil {
 		return b.failed("declare queues", err)
 	}
 	return nil
+}
+
+// list adds to asynq's set of queues.
+func (b *Broker) list(ctx context.Context, names ...string) error {
+	members := make([]any, len(names))
+	for i, name := range names {
+		members[i] = name
+	}
+	return b.client.SAdd(ctx, allQueuesKey, members...).Err()
 }
 
 // checkName refuses what asynq does not take as a queue name; its server would

@@ -37,37 +37,45 @@ type section struct {
 // changed in between or could not be read to the end.
 func (b *Broker) Census(ctx context.Context, queue string) iter.Seq2[broker.Held, error] {
 	return func(yield func(broker.Held, error) bool) {
-		if err := b.census(ctx, queue, yield); err != nil {
-			yield(broker.Held{}, b.failed(fmt.Sprintf("census of queue %q", queue), err))
+		for _, lane := range b.address.lanes(queue) {
+			more, err := b.census(ctx, lane, queue, yield)
+			if err != nil {
+				yield(broker.Held{}, b.failed(fmt.Sprintf("census of queue %q", queue), err))
+			}
+			if err != nil || !more {
+				return
+			}
 		}
 	}
 }
 
-func (b *Broker) census(ctx context.Context, queue string, yield func(broker.Held, error) bool) error {
-	before, err := b.sections(ctx, queue)
+// census yields what one of asynq's queues holds for the queue. more is false
+// when the caller wants no more.
+func (b *Broker) census(ctx context.Context, lane, queue string, yield func(broker.Held, error) bool) (more bool, err error) {
+	before, err := b.sections(ctx, lane)
 	if err != nil {
-		return err
+		return false, err
 	}
 	inspector := asynq.NewInspectorFromRedisClient(b.client)
 	for _, s := range before {
-		infos, err := b.read(ctx, inspector, queue, s)
+		infos, err := b.read(ctx, inspector, lane, s)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for i, id := range s.ids {
 			if !yield(held(queue, id, s.state(i), infos[id]), nil) {
-				return nil
+				return false, nil
 			}
 		}
 	}
-	after, err := b.sections(ctx, queue)
+	after, err := b.sections(ctx, lane)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !slices.EqualFunc(before, after, func(x, y section) bool { return slices.Equal(x.ids, y.ids) }) {
-		return errMoved
+		return false, errMoved
 	}
-	return nil
+	return true, nil
 }
 
 // sections reads the ids of all lists and sets at one moment.
@@ -137,7 +145,7 @@ func (b *Broker) read(ctx context.Context, inspector *asynq.Inspector, queue str
 		if errors.Is(err, asynq.ErrQueueNotFound) {
 			// The Inspector reads only queues that are listed, and the list
 			// may have been lost where the tasks were not.
-			if err = b.Declare(ctx, queue); err == nil {
+			if err = b.list(ctx, queue); err == nil {
 				tasks, err = s.list(inspector, queue, asynq.PageSize(pageSize), asynq.Page(page))
 			}
 		}

@@ -26,7 +26,8 @@ type Consumer struct {
 	broker *Broker
 	client *redis.Client // of the servers
 	inbox  *broker.Inbox
-	feeds  map[string]*feed // by pending key
+	feeds  []*feed
+	lanes  map[string]*feed // by asynq queue
 	desk   desk
 
 	arrivals chan arrival
@@ -49,6 +50,8 @@ type Consumer struct {
 // feed is one queue of a subscription and the server that reads it.
 type feed struct {
 	queue  string
+	last   string // the pending key that is asked last: without an answer there, nothing is left
+	flow   flow
 	server *asynq.Server
 	pause  time.Duration // before the next dequeue; only its loop touches it
 	asked  chan struct{} // closed at the first reply to a dequeue
@@ -119,21 +122,34 @@ func (b *Broker) newConsumer(s broker.Subscription) *Consumer {
 	c := &Consumer{
 		broker:   b,
 		inbox:    broker.NewInbox(s),
-		feeds:    map[string]*feed{},
+		lanes:    map[string]*feed{},
 		desk:     newDesk(),
 		arrivals: make(chan arrival),
 		stopping: make(chan struct{}),
 		stopped:  make(chan struct{}),
 		closed:   make(chan struct{}),
 	}
+	c.inbox.ExpectRefills(nil) // the hook hears what asynq has not, see flow
+	if b.address.priority {
+		c.inbox.ServeUrgentFirst()
+	}
 	c.life, c.cut = context.WithCancelCause(context.Background())
 	c.client = b.address.serverClient(c.life)
 	c.client.AddHook(hook{c})
 	for i, source := range s.Sources {
 		f := &feed{queue: source.Queue, asked: make(chan struct{})}
+		order := map[string]int{}
+		lanes := b.address.lanes(source.Queue)
+		for rank, lane := range lanes {
+			order[lane] = len(lanes) - rank
+			c.lanes[lane] = f
+			f.last = pendingKey(lane)
+		}
+		f.flow.dry = func() { c.inbox.Dry(f.queue) }
 		f.server = asynq.NewServerFromRedisClient(c.client, asynq.Config{
 			Concurrency:              prefetch(s.PrefetchOf(i)),
-			Queues:                   map[string]int{source.Queue: 1},
+			Queues:                   order,
+			StrictPriority:           true,
 			TaskCheckInterval:        b.address.poll,
 			DelayedTaskCheckInterval: b.address.forward,
 			ShutdownTimeout:          handlerPatience,
@@ -142,7 +158,7 @@ func (b *Broker) newConsumer(s broker.Subscription) *Consumer {
 			Logger:                   asynqLog{b.opts.Logger()},
 			LogLevel:                 asynq.WarnLevel,
 		})
-		c.feeds[pendingKey(source.Queue)] = f
+		c.feeds = append(c.feeds, f)
 	}
 	return c
 }

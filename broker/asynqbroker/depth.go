@@ -18,31 +18,56 @@ import (
 // entries outlive them. A queue that does not exist holds nothing.
 func (b *Broker) Depth(ctx context.Context, queue string) (broker.Depth, error) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	var pending, active, later, due, archived *redis.IntCmd
-	var laterAgain, dueAgain *redis.IntCmd
-	var first *redis.StringCmd
+	var lanes []laneDepth
 	_, err := b.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		pending = p.LLen(ctx, pendingKey(queue))
-		active = p.LLen(ctx, activeKey(queue))
-		later = p.ZCount(ctx, scheduledKey(queue), "("+now, "+inf")
-		due = p.ZCount(ctx, scheduledKey(queue), "-inf", now)
-		laterAgain = p.ZCount(ctx, retryKey(queue), "("+now, "+inf")
-		dueAgain = p.ZCount(ctx, retryKey(queue), "-inf", now)
-		archived = p.ZCard(ctx, archivedKey(queue))
-		first = p.LIndex(ctx, pendingKey(queue), -1)
+		for _, lane := range b.address.lanes(queue) {
+			lanes = append(lanes, askDepth(ctx, p, lane, now))
+		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) { // Nil: nothing is pending
 		return broker.Depth{}, b.failed(fmt.Sprintf("depth of queue %q", queue), err)
 	}
-	number := func(n int64) *int { i := int(n); return &i }
-	return broker.Depth{
-		Ready:   number(pending.Val() + due.Val() + dueAgain.Val()),
-		Unacked: number(active.Val()),
-		Delayed: number(later.Val() + laterAgain.Val()),
-		Dead:    number(archived.Val()),
-		Oldest:  b.waited(ctx, queue, first.Val()),
-	}, nil
+	d := broker.Depth{Ready: new(int), Unacked: new(int), Delayed: new(int), Dead: new(int)}
+	for _, l := range lanes {
+		*d.Ready += count(l.pending, l.due, l.dueAgain)
+		*d.Unacked += count(l.active)
+		*d.Delayed += count(l.later, l.laterAgain)
+		*d.Dead += count(l.archived)
+		if age := b.waited(ctx, l.name, l.first.Val()); age != nil && (d.Oldest == nil || *age > *d.Oldest) {
+			d.Oldest = age
+		}
+	}
+	return d, nil
+}
+
+// laneDepth are the questions about one of asynq's queues.
+type laneDepth struct {
+	name                             string
+	pending, active, archived        *redis.IntCmd
+	later, due, laterAgain, dueAgain *redis.IntCmd
+	first                            *redis.StringCmd
+}
+
+func askDepth(ctx context.Context, p redis.Pipeliner, lane, now string) laneDepth {
+	return laneDepth{
+		name:       lane,
+		pending:    p.LLen(ctx, pendingKey(lane)),
+		active:     p.LLen(ctx, activeKey(lane)),
+		later:      p.ZCount(ctx, scheduledKey(lane), "("+now, "+inf"),
+		due:        p.ZCount(ctx, scheduledKey(lane), "-inf", now),
+		laterAgain: p.ZCount(ctx, retryKey(lane), "("+now, "+inf"),
+		dueAgain:   p.ZCount(ctx, retryKey(lane), "-inf", now),
+		archived:   p.ZCard(ctx, archivedKey(lane)),
+		first:      p.LIndex(ctx, pendingKey(lane), -1),
+	}
+}
+
+func count(cmds ...*redis.IntCmd) (n int) {
+	for _, cmd := range cmds {
+		n += int(cmd.Val())
+	}
+	return n
 }
 
 // waited is since when the task is pending, by the clock of whoever put it

@@ -78,6 +78,7 @@ func (c *Consumer) handle(ctx context.Context, t *asynq.Task) error {
 	select {
 	case c.arrivals <- a:
 	case <-ctx.Done():
+		c.feedOf(ctx).flow.came()
 		return ctx.Err()
 	case <-c.life.Done():
 		return context.Cause(c.life)
@@ -110,15 +111,23 @@ func (c *Consumer) arrive(a arrival) {
 	if !c.inbox.Put(d) {
 		c.giveBack(d)
 	}
+	c.feedOf(a.ctx).flow.came()
+}
+
+// feedOf is the feed that a handler's task came by.
+func (c *Consumer) feedOf(ctx context.Context) *feed {
+	lane, _ := asynq.GetQueueName(ctx)
+	return c.lanes[lane]
 }
 
 func (c *Consumer) newHold(a arrival) *hold {
 	id, _ := asynq.GetTaskID(a.ctx)
-	queue, _ := asynq.GetQueueName(a.ctx)
+	lane, _ := asynq.GetQueueName(a.ctx)
+	queue := c.lanes[lane].queue
 	retried, _ := asynq.GetRetryCount(a.ctx)
 	m, err := messageOf(a.task.Payload(), id, queue, a.task.Type())
 	lease := time.Now().Add(leaseFor).Truncate(time.Second)
-	h := &hold{c: c, key: taskKey(queue, id), id: id, lease: lease, outcome: a.outcome, done: make(chan struct{})}
+	h := &hold{c: c, key: taskKey(lane, id), id: id, lease: lease, outcome: a.outcome, done: make(chan struct{})}
 	h.delivery = &broker.Delivery{
 		Message:   m,
 		Malformed: err,
@@ -179,6 +188,7 @@ func (h *hold) settle(want settlement, outcome error) error {
 		return fmt.Errorf("message %s: its lease has expired: %w", h.id, broker.ErrStale)
 	}
 	h.outcome <- outcome
+	h.c.inbox.Settled(h.delivery.Queue)
 	return nil
 }
 
@@ -193,7 +203,9 @@ func (c *Consumer) letGo(h *hold) {
 	switch held, unwritten := c.desk.remove(h); {
 	case unwritten:
 		c.tellStale(h)
-	case held && c.inbox.Remove(h.delivery) && h.delivery.Abandon():
+	case held && !c.inbox.Remove(h.delivery): // it was handed out
+		c.inbox.Settled(h.delivery.Queue)
+	case held && h.delivery.Abandon():
 		d := h.delivery
 		c.broker.opts.Tell(broker.Event{Kind: broker.Dropped, Session: d.Session, Queue: d.Queue, MessageID: h.id, Delivery: d})
 	}

@@ -37,8 +37,8 @@ func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		switch cmd.Name() {
 		case "evalsha", "eval":
 			keys := scriptKeys(cmd.Args())
-			if f := h.c.dequeues(keys); f != nil {
-				return h.c.dequeue(ctx, f, cmd, next)
+			if f, last := h.c.dequeues(keys); f != nil {
+				return h.c.dequeue(ctx, f, last, cmd, next)
 			}
 			err := next(ctx, cmd)
 			if !redis.HasErrorPrefix(err, "NOSCRIPT") { // asynq repeats that as EVAL
@@ -70,18 +70,23 @@ func scriptKeys(args []any) []any {
 }
 
 // dequeues gives the feed of a dequeue script, whose keys are pending, paused,
-// active, lease; nil: it is another script.
-func (c *Consumer) dequeues(keys []any) *feed {
+// active, lease; nil: it is another script. last says that asynq looks there
+// when all other queues of the feed are empty.
+func (c *Consumer) dequeues(keys []any) (f *feed, last bool) {
 	if len(keys) != 4 {
-		return nil
+		return nil, false
 	}
 	first, _ := keys[0].(string)
-	return c.feeds[first]
+	queue, ok := queueOf(first, "pending")
+	if f = c.lanes[queue]; !ok || f == nil {
+		return nil, false
+	}
+	return f, first == f.last
 }
 
 // dequeue passes a dequeue on, unless the consumer is stopping, when the queue
 // looks empty. After an error it waits, longer each time.
-func (c *Consumer) dequeue(ctx context.Context, f *feed, cmd redis.Cmder, next redis.ProcessHook) error {
+func (c *Consumer) dequeue(ctx context.Context, f *feed, last bool, cmd redis.Cmder, next redis.ProcessHook) error {
 	select {
 	case <-c.stopping:
 		cmd.SetErr(redis.Nil)
@@ -92,6 +97,11 @@ func (c *Consumer) dequeue(ctx context.Context, f *feed, cmd redis.Cmder, next r
 	if err == nil || errors.Is(err, redis.Nil) {
 		f.pause = 0
 		f.hear(nil)
+		if err == nil {
+			f.flow.took()
+		} else if last {
+			f.flow.none()
+		}
 		return err
 	}
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -134,7 +144,7 @@ func (c *Consumer) renewed(args []any) {
 		return
 	}
 	key, _ := args[1].(string)
-	queue, ok := leaseQueue(key)
+	queue, ok := queueOf(key, "lease")
 	if !ok {
 		return
 	}

@@ -15,11 +15,11 @@ func retryKey(queue string) string     { return queueKey(queue, "retry") }
 func archivedKey(queue string) string  { return queueKey(queue, "archived") }
 func taskKey(queue, id string) string  { return queueKey(queue, "t:") + id }
 
-// leaseQueue is the queue whose leases the key holds.
-func leaseQueue(key string) (string, bool) {
+// queueOf is the queue whose key of that part it is.
+func queueOf(key, part string) (string, bool) {
 	rest, ok := strings.CutPrefix(key, "asynq:{")
 	if !ok {
 		return "", false
 	}
-	return strings.CutSuffix(rest, "}:lease")
+	return strings.CutSuffix(rest, "}:"+part)
 }

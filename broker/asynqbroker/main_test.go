@@ -45,6 +45,9 @@ func serverFor(r *server.Redis) *brokertest.Server {
 		OpenAt: func(t testing.TB, addr string, o broker.Options) broker.Broker {
 			return open(t, addr, o)
 		},
+		OpenPriorities: func(t testing.TB, o broker.Options) broker.Broker {
+			return openURL(t, "asynq://"+r.Addr()+"/0?poll=20ms&priority=on", o)
+		},
 		View:   func(ctx context.Context, queue string) (brokertest.View, error) { return view(ctx, r, queue) },
 		PutRaw: func(ctx context.Context, queue string, body []byte) error { return putRaw(ctx, r, queue, body) },
 		CloseConnections: func(ctx context.Context) error {

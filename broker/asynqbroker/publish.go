@@ -76,8 +76,8 @@ func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
 	if err != nil {
 		return err
 	}
-	s.queue = m.Queue
-	options := []asynq.Option{asynq.Queue(m.Queue), asynq.TaskID(m.ID), forever, never}
+	s.queue = b.address.laneOf(m.Queue, m.Priority)
+	options := []asynq.Option{asynq.Queue(s.queue), asynq.TaskID(m.ID), forever, never}
 	// An ETA that has passed is not rounded: that could put it ahead again.
 	if m.ETA.After(time.Now()) {
 		options = append(options, asynq.ProcessAt(wholeSecond(m.ETA)))

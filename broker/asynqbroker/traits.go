@@ -34,6 +34,9 @@ const infoTimeout = 2 * time.Second
 // no consumer of the queue is there. The clocks that count are those of the
 // producer's and the consumer's machines.
 //
+// Priority: asynq has none within a queue; with priority=on a queue is four of
+// asynq's, read in strict order.
+//
 // MaxPayload is of the envelope, which holds the arguments in base64.
 //
 // SurvivesKill: whether the server writes an append-only file. That covers the
@@ -42,7 +45,7 @@ func (b *Broker) Traits() broker.Traits {
 	ctx, cancel := context.WithTimeout(context.Background(), infoTimeout)
 	defer cancel()
 	info := b.server(ctx)
-	return broker.Traits{
+	t := broker.Traits{
 		System:       "asynq",
 		Server:       "redis",
 		Version:      info.Version,
@@ -62,6 +65,10 @@ func (b *Broker) Traits() broker.Traits {
 		MaxPayload:   task.MaxSize,
 		SeesUnacked:  true,
 	}
+	if b.address.priority {
+		t.Priority, t.PriorityLevels = broker.Emulated, levels
+	}
+	return t
 }
 
 // server is what the server says about itself, or said last.

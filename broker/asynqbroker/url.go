@@ -24,13 +24,14 @@ const DefaultForward = 200 * time.Millisecond
 
 var form = redisclient.Form{
 	What: "broker", Plain: "asynq", Secure: "asynqs",
-	Usage: "want asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms], or asynqs:// for TLS",
+	Usage: "want asynq://[user:password@]host[:port][/db][?poll=200ms&forward=200ms&priority=off|on], or asynqs:// for TLS",
 }
 
 // address is what a broker URL says.
 type address struct {
 	redisclient.Address
 	poll, forward time.Duration
+	priority      bool // queues have priorities
 }
 
 // parseURL reads a broker URL. Its errors never repeat a part of the URL that
@@ -48,12 +49,18 @@ func (a *address) parseOptions(options url.Values) error {
 	for name, values := range options {
 		var interval *time.Duration
 		switch name {
+		case "priority":
+			if len(values) != 1 || values[0] != "on" && values[0] != "off" {
+				return fmt.Errorf("broker URL has priority=%s: want on or off", strings.Join(values, ","))
+			}
+			a.priority = values[0] == "on"
+			continue
 		case "poll":
 			interval = &a.poll
 		case "forward":
 			interval = &a.forward
 		default:
-			return fmt.Errorf("broker URL has the unknown option %q: only poll and forward are known", name)
+			return fmt.Errorf("broker URL has the unknown option %q: only poll, forward and priority are known", name)
 		}
 		d, err := time.ParseDuration(values[0])
 		if len(values) != 1 || err != nil || d < time.Millisecond || d > time.Minute {

@@ -43,6 +43,7 @@ func TestABadURLIsOneClearErrorWithoutThePassword(t *testing.T) {
 		"asynq://:s3cret@/0":                    "no host",
 		"asynq://:s3cret@h:1/zero":              "database",
 		"asynq://:s3cret@h:1/-1":                "database",
+		"asynq://:s3cret@h:1/0?priority=high":   "priority=high: want ",
 		"asynq://:s3cret@h:1/0?pool=5":          "unknown option",
 		"asynq://:s3cret@h:1/0?poll=fast":       "poll",
 		"asynq://:s3cret@h:1/0?poll=0s":         "poll",

@@ -51,6 +51,9 @@ type Server struct {
 	// OpenAt is Open through another address: a proxy before the server, or
 	// one where nothing listens. Needed where Addr is not empty.
 	OpenAt func(t testing.TB, addr string, opts broker.Options) broker.Broker
+	// OpenPriorities is Open for a client whose queues have priorities
+	// (priority=on in its URL).
+	OpenPriorities func(t testing.TB, opts broker.Options) broker.Broker
 	// Cut breaks all connections of one client, as a lost network would. Only
 	// for servers without Addr; else the suite puts a proxy before them.
 	Cut func(b broker.Broker)

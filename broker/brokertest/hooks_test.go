@@ -19,8 +19,8 @@ func (p plant) start(t testing.TB) *brokertest.Server {
 		return p.startWire(t)
 	}
 	s := memorybroker.NewServer()
-	return &brokertest.Server{
-		Open: func(t testing.TB, opts broker.Options) broker.Broker {
+	through := func(open func(broker.Options) *memorybroker.Broker) func(testing.TB, broker.Options) broker.Broker {
+		return func(t testing.TB, opts broker.Options) broker.Broker {
 			if p.open != nil {
 				p.open()
 			}
@@ -37,11 +37,15 @@ func (p plant) start(t testing.TB) *brokertest.Server {
 				tell := opts.Observe
 				opts.Observe = func(e broker.Event) { c.twins.rename(&e); tell(e) }
 			}
-			c.Broker = s.Open(opts)
+			c.Broker = open(opts)
 			t.Cleanup(func() { _ = c.Close(context.Background()) })
 			return c
-		},
-		Cut: func(b broker.Broker) { b.(*client).Broker.Sever() },
+		}
+	}
+	return &brokertest.Server{
+		Open:           through(s.Open),
+		OpenPriorities: through(s.OpenWithPriorities),
+		Cut:            func(b broker.Broker) { b.(*client).Broker.Sever() },
 		View: func(_ context.Context, queue string) (brokertest.View, error) {
 			ready, unacked := s.View(queue)
 			return brokertest.View{Ready: ready, Unacked: unacked}, nil

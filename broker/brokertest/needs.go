@@ -76,7 +76,6 @@ var (
 	needAcceptance  = trait("RefusesUnknownQueue=true", func(t broker.Traits) bool { return !t.RefusesUnknownQueue })
 	needFIFO        = trait("FIFO=false", func(t broker.Traits) bool { return t.FIFO })
 	needDeadLetters = trait("DeadLetters=absent", func(t broker.Traits) bool { return t.DeadLetters != broker.Absent })
-	needPriority    = trait("Priority=absent", func(t broker.Traits) bool { return t.Priority != broker.Absent })
 	needSizeLimit   = trait("MaxPayload=0", func(t broker.Traits) bool { return t.MaxPayload > 0 })
 	needSeesUnacked = trait("SeesUnacked=false", func(t broker.Traits) bool { return t.SeesUnacked })
 	needBlind       = trait("SeesUnacked=true", func(t broker.Traits) bool { return !t.SeesUnacked })

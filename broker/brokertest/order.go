@@ -2,7 +2,6 @@ package brokertest
 
 import (
 	"acklab/broker"
-	"acklab/task"
 )
 
 func orderTests() []test {
@@ -10,7 +9,9 @@ func orderTests() []test {
 		{"messages come in the order they were confirmed", []need{needFIFO}, firstInFirstOut},
 		{"strict order serves the first queue first", []need{needView, needPrefetch(20)}, strictOrder},
 		{"weighted order serves each queue by its weight", []need{needView, needPrefetch(40)}, weightedOrder},
-		{"a high priority is served as the traits say", []need{needPriority}, priorityOrder},
+		{"strict order holds with a prefetch of one", nil, strictOne},
+		{"weighted order holds with a prefetch of one", nil, weightedOne},
+		{"a queue that is served first is served at once when it has something again", nil, strictAgain},
 	}
 }
 
@@ -86,22 +87,79 @@ func (p *probe) mixed(o broker.Order, n int) []int {
 	return order
 }
 
-func priorityOrder(p *probe) {
+// oneByOne receives n messages, with a prefetch of one, from two queues of
+// weights 3 and 1 that hold n each, and returns the number of the queue of each.
+func (p *probe) oneByOne(o broker.Order, n int) []int {
+	p.Helper()
 	b := p.open()
-	q := p.queue(b)
-	var msgs []*task.Message
-	for _, m := range p.messages(q, 10) {
-		m.Priority = 9 * (number(m) % 2)
-		msgs = append(msgs, m)
-	}
-	p.publish(b, msgs...)
-	c := p.consume(b, q, 1)
-	for i := range 10 {
+	queues := []string{p.queue(b), p.queue(b)}
+	p.put(b, queues[1], n)
+	p.put(b, queues[0], n)
+	c := p.subscribe(b, broker.Subscription{Order: o, Prefetch: 1,
+		Sources: []broker.Source{{Queue: queues[0], Weight: 3}, {Queue: queues[1], Weight: 1}}})
+	var order []int
+	for range n {
 		d := p.receive(c)
-		if high := d.Message.Priority == 9; high != (i < 5 == p.traits.HighFirst) {
-			p.Errorf("delivery %d has priority %d; traits say HighFirst=%t", i, d.Message.Priority, p.traits.HighFirst)
-		}
 		p.ack(d)
+		if d.Queue == queues[0] {
+			order = append(order, 0)
+		} else {
+			order = append(order, 1)
+		}
 	}
 	p.flush(c)
+	return order
+}
+
+func strictOne(p *probe) {
+	for i, queue := range p.oneByOne(broker.Strict, 24) {
+		if queue != 0 {
+			p.Fatalf("delivery %d came from the second queue while the first had more", i)
+		}
+	}
+}
+
+func weightedOne(p *probe) {
+	order := p.oneByOne(broker.Weighted, 24)
+	for i := 0; i < len(order); i += 4 {
+		if low := order[i] + order[i+1] + order[i+2] + order[i+3]; low != 1 {
+			p.Fatalf("of deliveries %d to %d the queue of weight 1 gave %d; want 1 while both are busy: %v", i, i+3, low, order)
+		}
+	}
+}
+
+// strictAgain fills the first queue anew while the second is served.
+func strictAgain(p *probe) {
+	for _, prefetch := range []int{1, 10} {
+		var r recorder
+		b := p.watched(&r)
+		first, second := p.queue(b), p.queue(b)
+		p.put(b, second, 20)
+		c := p.subscribe(b, broker.Subscription{Order: broker.Strict, Prefetch: prefetch, Sources: []broker.Source{{Queue: first}, {Queue: second}}})
+		for range 3 {
+			p.ack(p.receive(c))
+		}
+		held := p.receive(c) // the worker is busy with one of the second queue
+		const again = 15
+		p.put(b, first, again)
+		p.until("one of the first queue has arrived", func() bool {
+			for _, e := range r.of(broker.Arrived) {
+				if e.Queue == first {
+					return true
+				}
+			}
+			return false
+		})
+		p.ack(held)
+		for i := range again {
+			d := p.receive(c)
+			p.ack(d)
+			// Arrived is told a moment before a delivery can be received: the
+			// first one may be of the second queue still.
+			if d.Queue != first && i > 0 {
+				p.Fatalf("prefetch %d: delivery %d came from the second queue, while the first had %d more", prefetch, i, again-i)
+			}
+		}
+		p.flush(c)
+	}
 }

@@ -148,13 +148,13 @@ func plants() []plant {
 					}
 				}
 			}},
-		{name: "serves weighted as strict", caught: []string{"weighted order serves each queue by its weight"},
+		{name: "serves weighted as strict", caught: []string{"weighted order serves each queue by its weight", "weighted order holds with a prefetch of one"},
 			source: func(s *broker.Subscription) {
 				if s.Order == broker.Weighted {
 					s.Order = broker.Strict
 				}
 			}},
-		{name: "serves strict as weighted", caught: []string{"strict order serves the first queue first"},
+		{name: "serves strict as weighted", caught: []string{"strict order serves the first queue first", "strict order holds with a prefetch of one", "a queue that is served first is served at once when it has something again"},
 			source: func(s *broker.Subscription) {
 				if s.Order == broker.Strict {
 					s.Order = broker.Weighted
@@ -269,11 +269,30 @@ func plants() []plant {
 		{name: "claims to see nothing unacked", caught: []string{"a census that cannot see what a consumer holds is an error"},
 			traits: func(t *broker.Traits) { t.SeesUnacked = false },
 			census: func(h *broker.Held) bool { return h.State != broker.Unacked }},
-		{name: "claims priorities", caught: []string{"a high priority is served as the traits say"},
-			traits: func(t *broker.Traits) { t.Priority, t.HighFirst = broker.Native, true }},
+		{name: "serves the smaller priority first", caught: []string{"with priorities the larger is served first", "a message that comes later passes the less urgent that wait at the consumer"},
+			publish: prioritized(func(p int) int { return 9 - p })},
+		{name: "forgets priorities", caught: []string{"with priorities the larger is served first", "a message keeps its priority on every way back"},
+			publish: prioritized(func(int) int { return 0 })},
+		{name: "claims more priorities than it tells apart", caught: []string{"with priorities the larger is served first"},
+			publish: prioritized(func(p int) int { return (p + 2) / 3 * 3 })},
+		{name: "has priorities unasked", caught: []string{"a client that has priorities says how many it tells apart"},
+			traits: func(t *broker.Traits) { t.Priority, t.PriorityLevels = broker.Native, 10 }},
 		{name: "claims a size limit", caught: []string{"a message above the size limit is refused as too large"},
 			traits: func(t *broker.Traits) { t.MaxPayload = 4096 }},
 		{name: "leaves a goroutine behind", caught: []string{""},
 			open: func() { go func() { select {} }() }},
 	}...)
+}
+
+// prioritized publishes with another priority.
+func prioritized(change func(int) int) func(publishFunc, context.Context, []*task.Message) []error {
+	return func(next publishFunc, ctx context.Context, msgs []*task.Message) []error {
+		changed := make([]*task.Message, len(msgs))
+		for i, m := range msgs {
+			other := *m
+			other.Priority = change(m.Priority)
+			changed[i] = &other
+		}
+		return next(ctx, changed...)
+	}
 }

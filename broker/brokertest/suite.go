@@ -85,7 +85,7 @@ func Run(t *testing.T, h Harness) {
 func contract() []test {
 	var all []test
 	for _, part := range [][]test{
-		publishTests(), unsureTests(), cutTests(), prefetchTests(), settlementTests(), flushTests(), orderTests(),
+		publishTests(), unsureTests(), cutTests(), prefetchTests(), settlementTests(), flushTests(), orderTests(), priorityTests(),
 		deadLetterTests(), queueTests(), closeTests(), stopTests(), censusTests(), crowdTests(), eventTests(),
 	} {
 		all = append(all, part...)

@@ -17,6 +17,7 @@ import (
 type Broker struct {
 	server *Server
 	opts   broker.Options
+	urgent bool // the queues that it declares have priorities
 
 	// guarded by server.mu
 	consumers map[*consumer]struct{}
@@ -25,7 +26,8 @@ type Broker struct {
 
 var _ broker.Broker = (*Broker)(nil)
 
-// Declare makes the queues exist. See broker.Broker.
+// Declare makes the queues exist. See broker.Broker. Whether a queue has
+// priorities is decided by who declares it first; another wish is an error.
 func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 	s := b.server
 	s.mu.Lock()
@@ -37,8 +39,11 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 		if name == "" {
 			return errors.New("declare queues: a queue needs a name")
 		}
-		if s.queues[name] == nil {
-			s.queues[name] = newQueue(name)
+		q := s.queues[name]
+		if q == nil {
+			s.queues[name] = newQueue(name, b.urgent)
+		} else if q.urgent != b.urgent {
+			return fmt.Errorf("declare queue %q: it exists with other properties: all clients of a queue must agree on priority=on", name)
 		}
 	}
 	return nil
@@ -158,12 +163,16 @@ func (b *Broker) held(ctx context.Context, name string) ([]broker.Held, error) {
 
 // Traits tell what this broker does where brokers differ.
 func (b *Broker) Traits() broker.Traits {
-	return broker.Traits{
+	t := broker.Traits{
 		System: "memory", Server: "memory", Version: runtime.Version(),
 		Returns: broker.OnDisconnect, Confirms: true, RefusesUnknownQueue: true,
 		Marks: broker.MarksAlways, Counts: true, FIFO: true,
 		Delay: broker.Native, DelayLate: delayLate, Priority: broker.Absent, DeadLetters: broker.Native, SeesUnacked: true,
 	}
+	if b.urgent {
+		t.Priority, t.PriorityLevels = broker.Native, 10
+	}
+	return t
 }
 
 // Close closes the client's consumers, which gives back what they hold, and

@@ -15,13 +15,17 @@ func TestConformance(t *testing.T) {
 
 func start(testing.TB) *brokertest.Server {
 	s := memorybroker.NewServer()
-	return &brokertest.Server{
-		Open: func(t testing.TB, opts broker.Options) broker.Broker {
-			b := s.Open(opts)
+	client := func(open func(broker.Options) *memorybroker.Broker) func(testing.TB, broker.Options) broker.Broker {
+		return func(t testing.TB, opts broker.Options) broker.Broker {
+			b := open(opts)
 			t.Cleanup(func() { _ = b.Close(context.Background()) })
 			return b
-		},
-		Cut: func(b broker.Broker) { b.(*memorybroker.Broker).Sever() },
+		}
+	}
+	return &brokertest.Server{
+		Open:           client(s.Open),
+		OpenPriorities: client(s.OpenWithPriorities),
+		Cut:            func(b broker.Broker) { b.(*memorybroker.Broker).Sever() },
 		View: func(_ context.Context, queue string) (brokertest.View, error) {
 			ready, unacked := s.View(queue)
 			return brokertest.View{Ready: ready, Unacked: unacked}, nil

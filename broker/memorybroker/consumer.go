@@ -25,6 +25,9 @@ func newConsumer(b *Broker, sub broker.Subscription, queues []*queue) *consumer 
 	for _, q := range queues {
 		c.queues[q.name] = q
 	}
+	if b.urgent {
+		c.inbox.ServeUrgentFirst()
+	}
 	return c
 }
 

@@ -19,25 +19,41 @@ type item struct {
 	reason    string // why it is dead
 }
 
-// place is where among the ready items this one belongs.
+// place is where among the items this one belongs: in the order of arrival.
 func (it *item) place(o *item) int { return cmp.Compare(it.seq, o.seq) }
+
+// urgency is where it belongs in a queue with priorities.
+func (it *item) urgency(o *item) int {
+	return cmp.Or(cmp.Compare(o.msg.Priority, it.msg.Priority), it.place(o))
+}
 
 // queue holds the items of one queue, each in one of four places. Its fields
 // are guarded by Server.mu.
 type queue struct {
 	name      string
-	ready     []*item // in the order of seq
+	urgent    bool    // it has priorities
+	ready     []*item // in the order in which they are to be delivered
 	unacked   map[*item]struct{}
 	delayed   map[*item]struct{} // in Server.delays too
 	dead      []*item
 	consumers []*consumer // the next one to serve first
 }
 
-func newQueue(name string) *queue {
-	return &queue{name: name, unacked: map[*item]struct{}{}, delayed: map[*item]struct{}{}}
+func newQueue(name string, urgent bool) *queue {
+	return &queue{name: name, urgent: urgent, unacked: map[*item]struct{}{}, delayed: map[*item]struct{}{}}
 }
 
-// dispatch delivers ready items, oldest first, to consumers in turn, until
+// add puts an item among the ready ones, at its place.
+func (q *queue) add(it *item) {
+	order := (*item).place
+	if q.urgent {
+		order = (*item).urgency
+	}
+	i, _ := slices.BinarySearchFunc(q.ready, it, order)
+	q.ready = slices.Insert(q.ready, i, it)
+}
+
+// dispatch delivers ready items, the first first, to consumers in turn, until
 // there are none or no consumer has room.
 func (q *queue) dispatch() {
 	for len(q.ready) > 0 {
@@ -57,8 +73,7 @@ func (q *queue) dispatch() {
 // giveBack makes an unacked item ready again, at the place it had.
 func (q *queue) giveBack(it *item) {
 	delete(q.unacked, it)
-	i, _ := slices.BinarySearchFunc(q.ready, it, (*item).place)
-	q.ready = slices.Insert(q.ready, i, it)
+	q.add(it)
 }
 
 // forget ends an unacked item.

@@ -5,7 +5,8 @@
 // It stores the *task.Message it was given, not a copy and not bytes: a
 // message is a value that nobody changes (see package task). A message whose
 // ETA is ahead waits in a heap until a timer brings it to its queue, behind
-// what is ready there. It knows no priorities.
+// what is ready there. A queue that a client with priorities has declared keeps
+// what is ready in the order of the priorities, all ten told apart.
 package memorybroker
 
 import (
@@ -37,8 +38,14 @@ func NewServer() *Server {
 func New(opts broker.Options) *Broker { return NewServer().Open(opts) }
 
 // Open makes a client of the server.
-func (s *Server) Open(opts broker.Options) *Broker {
-	b := &Broker{server: s, opts: opts, consumers: map[*consumer]struct{}{}}
+func (s *Server) Open(opts broker.Options) *Broker { return s.open(opts, false) }
+
+// OpenWithPriorities makes a client whose queues have priorities: those that it
+// declares and nobody has declared before it.
+func (s *Server) OpenWithPriorities(opts broker.Options) *Broker { return s.open(opts, true) }
+
+func (s *Server) open(opts broker.Options, urgent bool) *Broker {
+	b := &Broker{server: s, opts: opts, urgent: urgent, consumers: map[*consumer]struct{}{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients[b] = struct{}{}
@@ -90,11 +97,11 @@ func (s *Server) queue(name string) (*queue, error) {
 	return nil, fmt.Errorf("queue %q: %w", name, broker.ErrUnknownQueue)
 }
 
-// store appends a new item and delivers what can be. The caller holds mu.
+// store adds a new item and delivers what can be. The caller holds mu.
 func (s *Server) store(q *queue, it *item) {
 	s.seq++
 	it.seq = s.seq
-	q.ready = append(q.ready, it)
+	q.add(it)
 	q.dispatch()
 }
 

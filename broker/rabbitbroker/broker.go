@@ -48,9 +48,12 @@ var _ broker.Broker = (*Broker)(nil)
 //     waits until the server has taken what was written. Dead letters are
 //     confirmed nevertheless, on a connection of their own.
 //
-// The first two are refused with quorum queues, which know neither. All
-// clients of a queue must agree on queue_type and durable. Open checks the URL only: connections are made when
-// they are needed, so the server may be down. No error and no log line holds
+// priority=on declares queues with x-max-priority 9, so that they serve the
+// larger of the priorities 0 to 9 first; without it they ignore priorities, as
+// Celery's do. It, and the first two, are refused with quorum queues, which know
+// none of them. All clients of a queue must agree on queue_type, durable and
+// priority. Open checks the URL only: connections are made when they are needed,
+// so the server may be down. No error and no log line holds
 // the password.
 func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error) {
 	addr, err := parseURL(rawURL)

@@ -34,7 +34,7 @@ func harnessed(t testing.TB, r *server.Rabbit, queueType string) *brokertest.Ser
 	at := func(t testing.TB, addr string, o broker.Options) broker.Broker {
 		return openURL(t, "amqp://guest:guest@"+addr+"/?queue_type="+queueType, o)
 	}
-	return &brokertest.Server{
+	s := &brokertest.Server{
 		Addr:   r.Addr(),
 		Open:   func(t testing.TB, o broker.Options) broker.Broker { return at(t, r.Addr(), o) },
 		OpenAt: at,
@@ -53,6 +53,12 @@ func harnessed(t testing.TB, r *server.Rabbit, queueType string) *brokertest.Ser
 		},
 		Restart: r.Boot, Freeze: r.Freeze, Thaw: r.Thaw,
 	}
+	if queueType == "classic" { // quorum queues have no priorities
+		s.OpenPriorities = func(t testing.TB, o broker.Options) broker.Broker {
+			return openURL(t, "amqp://guest:guest@"+r.Addr()+"/?priority=on", o)
+		}
+	}
+	return s
 }
 
 // putRaw is a publish by the bare client.

@@ -52,6 +52,10 @@ func (b *Broker) Consume(ctx context.Context, s broker.Subscription) (broker.Con
 	}
 	c := &consumer{b: b, sub: s, inbox: broker.NewInbox(s), done: make(chan struct{}), turn: newRPC()}
 	c.life, c.end = context.WithCancel(b.life)
+	c.inbox.ExpectRefills(c.askForRefill)
+	if b.addr.priority {
+		c.inbox.ServeUrgentFirst()
+	}
 	if !b.add(c) {
 		c.end()
 		return nil, fmt.Errorf("consume: %w", broker.ErrClosed)

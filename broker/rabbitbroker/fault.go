@@ -44,7 +44,7 @@ func refusal(err error) error {
 // other properties.
 func otherwise(doing string, err error) error {
 	if code(err) == amqp.PreconditionFailed {
-		return fmt.Errorf("%s: it exists with other properties; delete it, or say in the URL what it was made with (queue_type, durable): %w", doing, err)
+		return fmt.Errorf("%s: it exists with other properties; delete it, or say in the URL what it was made with (queue_type, durable, priority): %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

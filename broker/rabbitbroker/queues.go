@@ -10,14 +10,18 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"acklab/broker"
+	"acklab/task"
 )
+
+// maxPriority is the x-max-priority of queues with priorities.
+const maxPriority = task.MaxPriority
 
 // deadSuffix makes the name of a queue's dead letter queue.
 const deadSuffix = ".dead"
 
 // Declare makes the queues and their dead letter queues exist: durable unless
-// the URL says durable=false, without arguments (classic) or of type quorum. A
-// queue that exists with other properties is an error that names it (406
+// the URL says durable=false, without arguments (classic), with x-max-priority
+// (priority=on; the dead letters need no order) or of type quorum. A queue that exists with other properties is an error that names it (406
 // PRECONDITION_FAILED). Delay queues are made when they are needed.
 //
 // A queue is young for about two seconds: a single node that is killed sooner
@@ -32,15 +36,28 @@ func (b *Broker) Declare(ctx context.Context, queues ...string) error {
 		}
 	}
 	for _, q := range queues {
-		for _, name := range []string{q + deadSuffix, q} {
-			err := b.control.ask(ctx, func(ch *amqp.Channel) error {
-				_, err := ch.QueueDeclare(name, b.addr.durable, false, false, false, b.queueArguments())
-				return err
-			})
-			if err != nil {
-				return otherwise(fmt.Sprintf("declare queue %q as %s queue", name, b.queueType()), err)
-			}
+		if err := b.declare(ctx, q+deadSuffix, b.queueType(), b.queueArguments()); err != nil {
+			return err
 		}
+		kind, args := b.queueType(), b.queueArguments()
+		if b.addr.priority {
+			kind += " priority"
+			args = amqp.Table{"x-max-priority": int64(maxPriority)}
+		}
+		if err := b.declare(ctx, q, kind, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Broker) declare(ctx context.Context, name, kind string, args amqp.Table) error {
+	err := b.control.ask(ctx, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(name, b.addr.durable, false, false, false, args)
+		return err
+	})
+	if err != nil {
+		return otherwise(fmt.Sprintf("declare queue %q as %s queue", name, kind), err)
 	}
 	return nil
 }

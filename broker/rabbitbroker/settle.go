@@ -57,6 +57,7 @@ func (s *session) settle(h *hold, write func() error) error {
 	}
 	delete(s.unsettled, h.tag)
 	s.ledger.hand(h.source)
+	s.c.inbox.Settled(s.c.sub.Sources[h.source].Queue)
 	if err != nil {
 		return unsure(fmt.Sprintf("session %d", s.number), err)
 	}

@@ -48,6 +48,9 @@ func (b *Broker) Traits() broker.Traits {
 		Priority: broker.Absent, DeadLetters: broker.Emulated,
 		MaxPayload: maxBody, SeesUnacked: false,
 	}
+	if b.addr.priority {
+		t.Priority, t.PriorityLevels = broker.Native, maxPriority+1
+	}
 	if b.addr.quorum {
 		t.System = "rabbitmq-quorum"
 		t.Marks, t.Counts = broker.MarksAlways, true

@@ -20,9 +20,11 @@ type address struct {
 	heartbeat time.Duration
 
 	durable, persistent, confirms bool
+
+	priority bool // queues have priorities
 }
 
-// parseURL reads amqp://user:pass@host:port/vhost?queue_type=...&heartbeat=...&durable=...&persistent=...&confirms=...
+// parseURL reads amqp://user:pass@host:port/vhost?queue_type=...&heartbeat=...&durable=...&persistent=...&confirms=...&priority=...
 // Its errors never quote the part of the URL that may hold a password.
 func parseURL(raw string) (address, error) {
 	u, err := url.Parse(raw)
@@ -77,8 +79,12 @@ func (a *address) query(raw string) error {
 				return fmt.Errorf("%s=%s: use true or false", name, value)
 			}
 			*map[string]*bool{"durable": &a.durable, "persistent": &a.persistent, "confirms": &a.confirms}[name] = value == "true"
+		case name == "priority" && (value == "on" || value == "off"):
+			a.priority = value == "on"
+		case name == "priority":
+			return fmt.Errorf("priority=%s: use on or off", value)
 		default:
-			return fmt.Errorf("unknown parameter %s: there are queue_type, heartbeat, durable, persistent and confirms", name)
+			return fmt.Errorf("unknown parameter %s: there are queue_type, heartbeat, durable, persistent, confirms and priority", name)
 		}
 	}
 	switch {
@@ -86,6 +92,8 @@ func (a *address) query(raw string) error {
 		return errors.New("durable=false: a quorum queue is always durable, leave out one of the two")
 	case a.quorum && !a.persistent:
 		return errors.New("persistent=false: a quorum queue stores every message, leave out one of the two")
+	case a.quorum && a.priority:
+		return errors.New("priority=on: a quorum queue has no x-max-priority, only classic queues have; leave out one of the two")
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ func (c *Consumer) admit() {
 					text = append(text[:0], raw...)
 					c.arrive(got, got.rooms[i].source, tag, raw, text)
 				}
+				if r := got.rooms[i]; len(messages)/2 < r.want {
+					c.inbox.Dry(r.source.queue)
+				}
 			}
 			if cap(text) > 1<<20 {
 				text = nil
@@ -33,7 +36,7 @@ func (c *Consumer) admit() {
 
 // arrive makes a delivery of a message. text is raw, and is not kept.
 func (c *Consumer) arrive(got catch, src *source, tag, raw string, text []byte) {
-	m, again, _, err := decode(text, tag, src.queue, "")
+	m, again, _, err := c.broker.decode(text, tag, src.queue, "")
 	lease := got.lease.Add(c.broker.address.visibility)
 	h := &hold{c: c, source: src, tag: tag, raw: raw, score: got.score}
 	h.lease.Store(lease.UnixNano())

@@ -54,6 +54,10 @@ var _ broker.Broker = (*Broker)(nil)
 //	  - delay=worker, as Celery: what has an ETA is delivered at once, does not
 //	    count towards the prefetch, and is for the worker to hold. delay=broker:
 //	    it waits in Redis.
+//	  - priority=on: the larger of the priorities 0 to 9 is served first, in
+//	    kombu's four steps, and a Celery worker of the queue does the same. All
+//	    clients of a queue must agree on it. priority=off: what has no priority
+//	    is served first, as Celery writes it.
 //
 // An option that is not known, or is given twice, is an error. No error holds
 // the password.

@@ -17,7 +17,7 @@ func (b *Broker) Census(ctx context.Context, queue string) iter.Seq2[broker.Held
 	return func(yield func(broker.Held, error) bool) {
 		all, err := b.read(ctx, queue)
 		if err == nil {
-			err = all.each(queue, func(h broker.Held) bool { return yield(h, nil) })
+			err = b.each(all, queue, func(h broker.Held) bool { return yield(h, nil) })
 		}
 		if err != nil {
 			yield(broker.Held{}, b.failed(fmt.Sprintf("census of queue %q", queue), err))
@@ -62,11 +62,11 @@ func queueKeys(queue string) []string {
 
 // each calls yield with what is held until that returns false. The error is
 // that of an entry of unacked that cannot be told to belong to another queue.
-func (s snapshot) each(queue string, yield func(broker.Held) bool) error {
+func (b *Broker) each(s snapshot, queue string, yield func(broker.Held) bool) error {
 	for i, step := range steps {
 		list, delayed := s.parts[2*i], s.parts[2*i+1]
 		for at := len(list) - 1; at >= 0; at-- { // in the order in which they are taken
-			if !yield(held(list[at], "", queue, broker.Queued, fmt.Sprintf("no-id-%s-%d", listKey(queue, step), at))) {
+			if !yield(b.held(list[at], "", queue, broker.Queued, fmt.Sprintf("no-id-%s-%d", listKey(queue, step), at))) {
 				return nil
 			}
 		}
@@ -76,7 +76,7 @@ func (s snapshot) each(queue string, yield func(broker.Held) bool) error {
 			if due, err := strconv.ParseFloat(score, 64); err != nil || int64(due) <= s.now {
 				state = broker.Queued
 			}
-			if !yield(held(delayed[at], "", queue, state, fmt.Sprintf("no-id-%s-%d", delayedKey(queue, step), at))) {
+			if !yield(b.held(delayed[at], "", queue, state, fmt.Sprintf("no-id-%s-%d", delayedKey(queue, step), at))) {
 				return nil
 			}
 		}
@@ -88,21 +88,21 @@ func (s snapshot) each(queue string, yield func(broker.Held) bool) error {
 		if err != nil {
 			return fmt.Errorf("unacknowledged message %q: %w", tag, err)
 		}
-		if e.routingKey == queue && !yield(held(string(e.message), tag, queue, broker.Unacked, "")) {
+		if e.routingKey == queue && !yield(b.held(string(e.message), tag, queue, broker.Unacked, "")) {
 			return nil
 		}
 	}
 	for at, letter := range s.dead {
-		if !yield(held(letter, "", queue, broker.Dead, fmt.Sprintf("no-id-%s-%d", deadKey(queue), at))) {
+		if !yield(b.held(letter, "", queue, broker.Dead, fmt.Sprintf("no-id-%s-%d", deadKey(queue), at))) {
 			return nil
 		}
 	}
 	return nil
 }
 
-func held(raw any, tag, queue string, state broker.State, substitute string) broker.Held {
+func (b *Broker) held(raw any, tag, queue string, state broker.State, substitute string) broker.Held {
 	text, _ := raw.(string)
-	m, _, reason, _ := decode([]byte(text), tag, queue, substitute)
+	m, _, reason, _ := b.decode([]byte(text), tag, queue, substitute)
 	h := broker.Held{Message: m, Queue: queue, State: state}
 	if state == broker.Dead {
 		h.Reason = reason

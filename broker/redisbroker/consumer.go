@@ -129,6 +129,10 @@ func (b *Broker) newConsumer(s broker.Subscription) *Consumer {
 		closed:   make(chan struct{}),
 		quiet:    make(chan struct{}),
 	}
+	c.inbox.ExpectRefills(nil) // Redis says what it has not, see admit
+	if b.address.priority {
+		c.inbox.ServeUrgentFirst()
+	}
 	c.holds.init()
 	c.life, c.cut = context.WithCancelCause(b.life)
 	for i, from := range s.Sources {

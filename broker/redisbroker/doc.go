@@ -7,9 +7,10 @@
 //		                        └────────────────┘ └─────────────▶ <queue>.dead
 //		                     given back, or too old     Reject
 //
-//	  - A queue is a list for each priority step, 0, 3, 6 and 9; 0 is served
-//	    first. What is with a consumer is in the hash unacked, and in the sorted
-//	    set unacked_index with the moment at which it was taken.
+//	  - A queue is a list for each priority step of the wire, 0, 3, 6 and 9; 0 is
+//	    served first. What that is for the user says priority.go. What is with a
+//	    consumer is in the hash unacked, and in the sorted set unacked_index with
+//	    the moment at which it was taken.
 //	  - Taking a message and writing it down is one script. kombu does it in two
 //	    steps (BRPOP, then MULTI), and loses the message when it dies, or Redis is
 //	    full, in between.

@@ -112,7 +112,7 @@ func TestADeadLetterKeepsItsHistory(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	once := deadLetter([]byte(celerySent), "m1", "celery", `boom "it"`, at)
 	twice := deadLetter(once, "m1", "celery", "again", at.Add(time.Second))
-	m, _, reason, err := decode(twice, "", "celery", "")
+	m, _, reason, err := (&Broker{}).decode(twice, "", "celery", "")
 	if err != nil || reason != "again" || m.ID != "m1" || len(m.Extra) != 0 {
 		t.Errorf("%+v, %q, %v", m, reason, err)
 	}
@@ -129,7 +129,7 @@ func TestADeadLetterKeepsItsHistory(t *testing.T) {
 		t.Errorf("its history is %v of queue %q", h.History, h.Queue)
 	}
 	foreign := deadLetter([]byte("\xff no JSON"), "made-up", "q", "malformed", at)
-	m, _, reason, err = decode(foreign, "", "q", "")
+	m, _, reason, err = (&Broker{}).decode(foreign, "", "q", "")
 	if err == nil || reason != "malformed" || m.ID != "made-up" {
 		t.Errorf("%s: %+v, %q, %v", foreign, m, reason, err)
 	}

@@ -21,7 +21,7 @@ const (
 // it was claimed; empty: nobody has, and a message that has none gets
 // substitute. The headers of a dead letter are no part of the message; reason
 // is the one that counts.
-func decode(raw []byte, tag, queue, substitute string) (m *task.Message, redelivered bool, reason string, err error) {
+func (b *Broker) decode(raw []byte, tag, queue, substitute string) (m *task.Message, redelivered bool, reason string, err error) {
 	m, redelivered, err = task.UnmarshalDelivery(raw)
 	switch {
 	case tag != "":
@@ -29,7 +29,7 @@ func decode(raw []byte, tag, queue, substitute string) (m *task.Message, redeliv
 	case m.ID == "":
 		m.ID = substitute
 	}
-	m.Queue = queue
+	m.Queue, m.Priority = queue, b.address.onWire(m.Priority)
 	if m.Extra != nil {
 		reason, _ = m.Extra[reasonHeader].(string)
 		for _, own := range []string{reasonHeader, queueHeader, historyHeader} {

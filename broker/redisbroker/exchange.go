@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -343,13 +344,10 @@ func (t *trade) popped(n *turn) error {
 		return err
 	}
 	c.clock.heed(got.score, n.asked, n.answered)
-	for _, messages := range got.messages {
-		if len(messages) > 0 {
-			select {
-			case c.arrivals <- got:
-			case <-c.life.Done(): // nobody takes it any more: the leases bring it back
-			}
-			break
+	if got.isNews(len(c.sources) > 1) {
+		select {
+		case c.arrivals <- got:
+		case <-c.life.Done(): // nobody takes it any more: the leases bring it back
 		}
 	}
 	return nil
@@ -377,6 +375,12 @@ type catch struct {
 	lease    time.Time
 	rooms    []room
 	messages [][]any // for each room: tag, message, tag, message...
+}
+
+// isNews tells whether it is worth telling: that queues are empty is, where
+// there are several.
+func (g catch) isNews(several bool) bool {
+	return several || slices.ContainsFunc(g.messages, func(m []any) bool { return len(m) > 0 })
 }
 
 func (n *turn) catch() (catch, error) {

@@ -71,7 +71,7 @@ func (h *hold) Reject(ctx context.Context, d *broker.Delivery, reason string) er
 // back prepares to give the message back.
 func (h *hold) back() {
 	d := h.delivery
-	h.list = listKey(d.Queue, d.Message.Priority)
+	h.list = listKey(d.Queue, h.c.broker.address.onWire(d.Message.Priority))
 	h.payload = []byte(h.raw)
 	if d.Malformed == nil {
 		h.payload = marked(h.payload)

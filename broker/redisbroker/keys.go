@@ -20,11 +20,12 @@ const (
 	separator     = "\x06\x16"
 )
 
-// steps are the priorities that have a list of their own; others are rounded
-// down. Lower is served first.
+// steps are the priorities of the wire that have a list of their own; others
+// are rounded down. Lower is served first.
 var steps = [...]int{0, 3, 6, 9}
 
-// stepSuffix is what follows the name of a queue for the step of a priority.
+// stepSuffix is what follows the name of a queue for the step of a priority of
+// the wire.
 func stepSuffix(priority int) string {
 	step := max(0, min(priority, 9)) / 3 * 3
 	if step == 0 {
@@ -33,7 +34,7 @@ func stepSuffix(priority int) string {
 	return separator + string(rune('0'+step))
 }
 
-// listKey is the list of a queue for a priority.
+// listKey is the list of a queue for a priority of the wire.
 func listKey(queue string, priority int) string { return queue + stepSuffix(priority) }
 
 // delayedKey is the set of messages of that priority that wait for their ETA:

@@ -37,10 +37,10 @@ func TestWhatLiesInRedisIsWhatACeleryWorkerExpects(t *testing.T) {
 	}
 	m := message(t, "celery", 2, 3)
 	low := message(t, "celery")
-	low.Priority = 8
+	low.Priority = 4 // 6 on the wire
 	confirm(t, b, m, low)
 	if n := c.LLen(ctx, "celery\x06\x166").Val(); n != 1 {
-		t.Errorf("%d messages of priority 8 are in step 6", n)
+		t.Errorf("%d messages of priority 4 are in step 6", n)
 	}
 	on := c.LRange(ctx, "celery", 0, -1).Val()
 	if len(on) != 1 {
@@ -136,26 +136,66 @@ func TestWhatADeadCeleryWorkerHeldIsRestored(t *testing.T) {
 	t.Error("a census with an entry that nobody can read says it is complete")
 }
 
-func TestPrioritiesAreServedInFourStepsTheLowestFirst(t *testing.T) {
+func TestPrioritiesAreServedInFourSteps(t *testing.T) {
 	t.Parallel()
-	b := open(t, servertest.Redis(t, server.RedisOptions{}).Addr(), "", broker.Options{})
-	var msgs []*task.Message
-	for _, priority := range []int{9, 5, 0, 3, 8, 2, 6} {
-		m := message(t, "q", priority)
-		m.Priority = priority
-		msgs = append(msgs, m)
+	r := servertest.Redis(t, server.RedisOptions{})
+	sent := []int{9, 5, 0, 3, 8, 2, 6, 7, 1, 4}
+	for _, c := range []struct {
+		query string
+		wire  [10]int // by priority
+		want  []int
+	}{
+		{"priority=on", [10]int{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, []int{9, 8, 7, 5, 6, 4, 3, 2, 1, 0}},
+		{"", [10]int{0, 9, 8, 7, 6, 5, 4, 3, 2, 1}, []int{9, 0, 8, 5, 6, 7, 3, 2, 4, 1}}, // what has none is where Celery puts it
+	} {
+		b := open(t, r.Addr(), c.query, broker.Options{})
+		queue := "q-" + c.query
+		for _, priority := range sent {
+			m := message(t, queue, priority)
+			m.Priority = priority
+			confirm(t, b, m)
+			list := queue + stepOf(c.wire[priority])
+			var wire struct {
+				Properties struct{ Priority int }
+			}
+			if err := json.Unmarshal([]byte(dial(t, r).LIndex(t.Context(), list, 0).Val()), &wire); err != nil || wire.Properties.Priority != c.wire[priority] {
+				t.Errorf("%s: priority %d is %+v on list %q, %v", c.query, priority, wire, list, err)
+			}
+		}
+		all := consume(t, b, queue, len(sent)) // and what is given back finds its list
+		for range sent {
+			if err := receive(t, all).Requeue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := all.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for step, want := range map[int]int64{0: 3, 3: 3, 6: 3, 9: 1} {
+			if n := dial(t, r).LLen(t.Context(), queue+stepOf(step)).Val(); n != want {
+				t.Errorf("%s: step %d holds %d; want %d", c.query, step, n, want)
+			}
+		}
+		consumer := consume(t, b, queue, 1)
+		var got []int
+		for range sent {
+			d := receive(t, consumer)
+			got = append(got, d.Message.Priority)
+			ack(t, d)
+		}
+		for i := range got { // given back, what is of one step comes in any order
+			got[i] = c.wire[got[i]] / 3
+			c.want[i] = c.wire[c.want[i]] / 3
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: received priorities %v; want %v", c.query, got, c.want)
+		}
 	}
-	confirm(t, b, msgs...)
-	c := consume(t, b, "q", 1)
-	var got []int
-	for range msgs {
-		d := receive(t, c)
-		got = append(got, d.Message.Priority)
-		ack(t, d)
-	}
-	if want := []int{0, 2, 5, 3, 8, 6, 9}; !slices.Equal(got, want) { // in order within a step
-		t.Errorf("received priorities %v; want %v", got, want)
-	}
+}
+
+// stepOf is what kombu appends to the name of a queue.
+func stepOf(wire int) string {
+	return [...]string{"", "\x06\x163", "\x06\x166", "\x06\x169"}[wire/3]
 }
 
 func TestForeignBytesAreParkedWithTheirReason(t *testing.T) {

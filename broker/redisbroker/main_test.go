@@ -46,6 +46,9 @@ func serverFor(t testing.TB, r *server.Redis, options string) *brokertest.Server
 		OpenAt: func(t testing.TB, addr string, o broker.Options) broker.Broker {
 			return open(t, addr, options, o)
 		},
+		OpenPriorities: func(t testing.TB, o broker.Options) broker.Broker {
+			return open(t, r.Addr(), options+"&priority=on", o)
+		},
 		View:   func(ctx context.Context, queue string) (brokertest.View, error) { return view(ctx, own, queue) },
 		PutRaw: func(ctx context.Context, queue string, body []byte) error { return putRaw(ctx, r, queue, body) },
 		CloseConnections: func(ctx context.Context) error {

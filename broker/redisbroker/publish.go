@@ -70,6 +70,9 @@ type letter struct {
 
 // letterOf writes a message down, or says why it cannot be.
 func (b *Broker) letterOf(m *task.Message, now time.Time) (letter, error) {
+	if m != nil {
+		m = b.address.forWire(m)
+	}
 	payload, err := redisclient.Payload(m, now, checkName)
 	if err != nil {
 		return letter{}, err

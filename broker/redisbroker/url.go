@@ -25,7 +25,7 @@ const (
 
 var form = redisclient.Form{
 	What: "broker", Plain: "redis", Secure: "rediss",
-	Usage: "want redis://[user:password@]host[:port][/db][?visibility=1h&restore=100s&lease=fixed|renew&settle=claim|celery&delay=worker|broker], or rediss:// for TLS",
+	Usage: "want redis://[user:password@]host[:port][/db][?visibility=1h&restore=100s&lease=fixed|renew&settle=claim|celery&delay=worker|broker&priority=off|on], or rediss:// for TLS",
 }
 
 // address is what a broker URL says.
@@ -35,6 +35,7 @@ type address struct {
 	renew               bool // the consumer renews its claims
 	byTag               bool // settles by tag alone, as Celery does
 	delay               bool // the broker holds what has an ETA
+	priority            bool // the larger priority is served first
 }
 
 // parseURL reads a broker URL. Its errors never repeat a part of the URL that
@@ -65,8 +66,10 @@ func (a *address) parseOptions(options url.Values) error {
 			a.byTag, err = parseChoice(name, value, "claim", "celery")
 		case "delay":
 			a.delay, err = parseChoice(name, value, "worker", "broker")
+		case "priority":
+			a.priority, err = parseChoice(name, value, "off", "on")
 		default:
-			err = fmt.Errorf("broker URL has the unknown option %q: only visibility, restore, lease, settle and delay are known", name)
+			err = fmt.Errorf("broker URL has the unknown option %q: only visibility, restore, lease, settle, delay and priority are known", name)
 		}
 		if err != nil {
 			return err

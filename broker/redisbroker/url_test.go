@@ -45,6 +45,7 @@ func TestABadURLIsOneClearErrorWithoutThePassword(t *testing.T) {
 		"asynq://:s3cret@h:1/0":                         "scheme",
 		"redis://":                                      "no host",
 		"redis://:s3cret@h:1/zero":                      "database",
+		"redis://:s3cret@h:1/0?priority=high":           "priority=high: want ",
 		"redis://:s3cret@h:1/0?pool=5":                  "unknown option",
 		"redis://:s3cret@h:1/0?visibility=long":         "visibility=long: want a duration from 1s",
 		"redis://:s3cret@h:1/0?visibility=999ms":        "visibility",

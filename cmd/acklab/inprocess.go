@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,7 @@ func runInprocess(parent context.Context, flags *processFlags, load producer.Loa
 	}
 	defer func() { err = errors.Join(err, endStore()) }()
 	cfg.Open = func(ctx context.Context, opts broker.Options) (broker.Broker, error) {
-		b, err := connect.Open(ctx, "memory://", p.plant.Options(p.announcing(opts)))
+		b, err := connect.Open(ctx, inMemory(flags.broker), p.plant.Options(p.announcing(opts)))
 		if err != nil {
 			return nil, err
 		}
@@ -79,6 +80,14 @@ func runInprocess(parent context.Context, flags *processFlags, load producer.Loa
 		queue.Broker.Close(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// inMemory is the URL as far as it is one of the in-memory queue.
+func inMemory(url string) string {
+	if strings.HasPrefix(url, "memory://") {
+		return url
+	}
+	return "memory://"
 }
 
 // fill declares the queue and publishes the load, if there is one.

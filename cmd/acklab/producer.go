@@ -22,12 +22,15 @@ type loadFlags struct {
 	size                      int
 	countdown, expires        time.Duration
 	eta                       string
-	priority                  int
+	priorities                []int
+	routes                    routeFlags
 	once                      bool
 }
 
 func (f *loadFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.queue, "queue", "q", "celery", "queue to publish to")
+	cmd.Flags().StringVarP(&f.queue, "queue", "q", "", "queue to publish to, whatever the routes say")
+	cmd.Flags().Lookup("queue").DefValue = defaultQueue
+	f.routes.add(cmd)
 	cmd.Flags().StringVar(&f.task, "task", "noop", "name of the task")
 	cmd.Flags().StringVar(&f.args, "args", "[]", "arguments as a JSON array")
 	cmd.Flags().StringVar(&f.kwargs, "kwargs", "{}", "named arguments as a JSON object")
@@ -40,7 +43,7 @@ func (f *loadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.eta, "eta", "", "moment before which no task may run, as 2026-11-21T07:31:43+01:00 (RFC 3339)")
 	cmd.Flags().DurationVar(&f.expires, "expires", 0, "a task that has not begun so long after its publish is not run; 0: never")
 	cmd.Flags().BoolVar(&f.once, "once", false, "a worker that has a result store does not run again what has succeeded, as the store knows it")
-	cmd.Flags().IntVar(&f.priority, "priority", 0, "0 to 9, where the broker has priorities")
+	cmd.Flags().IntSliceVar(&f.priorities, "priority", nil, "0 (the default) to 9, the larger is served first where the broker URL says priority=on; several, as in 0,9: of the tasks in turn")
 }
 
 func (f *loadFlags) load() (producer.Load, error) {
@@ -53,12 +56,30 @@ func (f *loadFlags) load() (producer.Load, error) {
 		return producer.Load{}, fmt.Errorf("--kwargs: %w", err)
 	}
 	host, _ := os.Hostname()
-	opts := task.Options{Queue: f.queue, Priority: f.priority, Once: f.once, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
+	opts := task.Options{Queue: f.queue, Once: f.once, Origin: fmt.Sprintf("acklab@%s:%d", host, os.Getpid())}
 	if opts.ETA, err = moment(f.eta); err != nil {
 		return producer.Load{}, fmt.Errorf("--eta: %w", err)
 	}
+	if len(f.priorities) > 0 {
+		opts.Priority = f.priorities[0]
+	}
+	routes, err := f.routes.read()
+	if err != nil {
+		return producer.Load{}, err
+	}
+	if opts = routes.Apply(f.task, opts); opts.Queue == "" {
+		opts.Queue = defaultQueue
+	}
 	return producer.Load{Count: f.count, Rate: f.rate, Batch: f.batch, Copies: f.copies, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size,
-		Countdown: f.countdown, ExpireAfter: f.expires}, nil
+		Countdown: f.countdown, ExpireAfter: f.expires, Priorities: f.inTurn()}, nil
+}
+
+// inTurn are the priorities that the tasks have in turn; nil: all have one.
+func (f *loadFlags) inTurn() []int {
+	if len(f.priorities) < 2 {
+		return nil
+	}
+	return f.priorities
 }
 
 // moment reads a point in time; no text is no moment.

@@ -232,6 +232,26 @@ func TestAPriorityThatDoesNotExistIsRefused(t *testing.T) {
 	})
 }
 
+func TestARouteThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "routes")
+	if err := os.WriteFile(file, []byte("payments.*=high\nscraping low\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range []string{"send noop", "producer", "inprocess"} {
+		for given, want := range map[string]string{
+			"--route payments":               `--route: route "payments": it has no =`,
+			"--route a=b,priority=12":        "--route: .*priority 12 is outside 0 to 9",
+			"--routes /nowhere/to/be/found":  "--routes: open /nowhere/to/be/found: no such file",
+			"--routes " + file:               "--routes .*line 2: .*it has no =",
+			"--priority 3,x":                 `invalid argument "3,x" for "--priority"`,
+			"--priority 3,10 --route noop=q": "priority 10 is outside 0 to 9",
+		} {
+			newBox(t).refuses(want, append(words(cmd+" "+given), "-b", "memory://")...)
+		}
+	}
+}
+
 func TestAQueueThatNobodyMadeIsSaidAndHowToMakeIt(t *testing.T) {
 	t.Parallel()
 	url := "amqp://guest:guest@" + rabbitAddr(t) + "/"

@@ -1041,6 +1041,7 @@ def parse(argv):
     p.add_argument('--visibility-timeout', type=float, help='Redis: seconds')
     p.add_argument('--restore-interval', type=float, help='Redis, newest kombu: seconds between two looks for what timed out')
     p.add_argument('--transport-options', type=json.loads, default={}, help='JSON: more for broker_transport_options')
+    p.add_argument('--max-priority', type=int, default=0, help='AMQP: queues have x-max-priority; without, messages are served in order')
     p.add_argument('--crash-at', default='', choices=('',) + POINTS)
     p.add_argument('--pause-at', default='', choices=('',) + POINTS)
     p.add_argument('--crash-task', default='')
@@ -1073,10 +1074,11 @@ def make_app(options, broker, result):
     if options.confirm_publish and worker.amqp:
         transport['confirm_publish'] = True
     queues = options.queues.split(',')
+    arguments = {'x-max-priority': options.max_priority} if options.max_priority and worker.amqp else None
     app.conf.update(
         task_serializer='json', accept_content=['json'], result_serializer='json',
         # Without an exchange of their own: nothing of them stays on the broker.
-        task_queues=[Queue(name, Exchange(''), routing_key=name) for name in queues],
+        task_queues=[Queue(name, Exchange(''), routing_key=name, queue_arguments=arguments) for name in queues],
         task_default_queue=queues[0], task_default_exchange='', task_default_routing_key=queues[0],
         task_acks_late=worker.acks_late, task_reject_on_worker_lost=options.reject_on_worker_lost,
         task_track_started=options.track_started,

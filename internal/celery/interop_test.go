@@ -43,9 +43,15 @@ type answer struct {
 // ledger.
 func (b *bench) send(t *testing.T, queue, result string, orders ...order) ([]answer, ledger.File) {
 	t.Helper()
+	return b.sendAt(t, b.url, queue, result, orders...)
+}
+
+// sendAt is send with another URL of the same broker.
+func (b *bench) sendAt(t *testing.T, url, queue, result string, orders ...order) ([]answer, ledger.File) {
+	t.Helper()
 	dir := t.TempDir()
 	path, out, log := filepath.Join(dir, "producer.jsonl"), filepath.Join(dir, "out"), filepath.Join(dir, "log")
-	p, err := b.minder.Run(b.app.Sender(b.url, result, queue, "producer", dir, path, out, log))
+	p, err := b.minder.Run(b.app.Sender(url, result, queue, "producer", dir, path, out, log))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,7 +161,13 @@ type member struct {
 
 func (b *bench) start(t *testing.T, queue string, o celery.Options) *member {
 	t.Helper()
-	o.Broker = b.url
+	return b.startAt(t, b.url, queue, o)
+}
+
+// startAt is start with another URL of the same broker.
+func (b *bench) startAt(t *testing.T, url, queue string, o celery.Options) *member {
+	t.Helper()
+	o.Broker = url
 	o.Queues = []string{queue}
 	if b.redis != nil { // one Redis serves several tests: each has its own table of what is not acknowledged
 		o.Transport = map[string]any{"unacked_key": queue + ".unacked", "unacked_index_key": queue + ".index", "unacked_mutex_key": queue + ".mutex"}

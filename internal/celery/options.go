@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"acklab/task"
 )
 
 // Pool is how a worker runs tasks.
@@ -33,7 +35,8 @@ type Options struct {
 	Broker string
 	// Result is the URL of the result backend; empty: results are not stored.
 	Result string
-	// Queues are what it takes from; empty: celery.
+	// Queues are what it takes from; empty: celery. Celery takes turns among them,
+	// whatever their order.
 	Queues []string
 
 	Pool             Pool
@@ -132,6 +135,7 @@ func (o Options) Args() []string {
 	visibility, restore := o.inURL(o.VisibilityTimeout, "visibility"), o.inURL(o.RestoreInterval, "restore")
 	add(visibility > 0, "--visibility-timeout", seconds(visibility))
 	add(restore > 0, "--restore-interval", seconds(restore))
+	add(o.priorities(), "--max-priority", strconv.Itoa(task.MaxPriority))
 	add(len(o.Transport) > 0, "--transport-options", inJSON(o.Transport))
 	add(o.CrashAt != "", "--crash-at", o.CrashAt)
 	add(o.PauseAt != "", "--pause-at", o.PauseAt)
@@ -144,6 +148,13 @@ func (o Options) Args() []string {
 	}
 	add(o.LogLevel != "", "--loglevel", o.LogLevel)
 	return args
+}
+
+// priorities tells whether the broker's URL asks for them. On Redis Celery always
+// has them, in the direction of the wire.
+func (o Options) priorities() bool {
+	u, err := url.Parse(o.Broker)
+	return err == nil && strings.HasPrefix(u.Scheme, "amqp") && u.Query().Get("priority") == "on"
 }
 
 // inURL is the duration, or, when that is 0, the one of that name in the broker's URL.

@@ -17,7 +17,7 @@ import (
 )
 
 // Schemes are the URL schemes that Open understands, for messages to people.
-const Schemes = "memory://, asynq://host:port/db, redis://host:port/db (as Celery uses it; it takes ?visibility=1h, restore=100s, lease=renew, settle=celery, delay=broker), amqp://user:password@host:port/vhost (it takes ?queue_type=quorum, durable=false, persistent=false, confirms=false); asynqs, rediss and amqps for TLS"
+const Schemes = "memory://, asynq://host:port/db, redis://host:port/db (as Celery uses it; it takes ?visibility=1h, restore=100s, lease=renew, settle=celery, delay=broker), amqp://user:password@host:port/vhost (it takes ?queue_type=quorum, durable=false, persistent=false, confirms=false); asynqs, rediss and amqps for TLS; each of the four takes ?priority=on"
 
 // encode is what a person is told whose URL has a reserved character where it
 // splits the password.
@@ -39,7 +39,7 @@ func Open(ctx context.Context, rawURL string, opts broker.Options) (broker.Broke
 	}
 	switch scheme {
 	case "memory":
-		return memorybroker.New(opts), nil
+		return opened(memorybroker.Open(rawURL, opts))
 	case "asynq", "asynqs":
 		return opened(asynqbroker.Open(ctx, rawURL, opts))
 	case "amqp", "amqps":

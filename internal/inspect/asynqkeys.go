@@ -69,12 +69,12 @@ func asynqMeaning(key string) string {
 			return one.what
 		}
 	}
-	_, part, ok := asynqSplit(key)
+	queue, part, ok := asynqSplit(key)
 	if !ok {
 		return ""
 	}
 	if what := asynqParts[part]; what != "" {
-		return what
+		return what + asynqLevel(queue)
 	}
 	name, rest, _ := strings.Cut(part, ":")
 	switch name {
@@ -88,4 +88,20 @@ func asynqMeaning(key string) string {
 		return "tasks that are collected in a group"
 	}
 	return "asynq's"
+}
+
+// asynqLevels are what follows the name of a queue with priorities in those of
+// the asynq queues that it is made of (package asynqbroker; priority 0 has the
+// bare name).
+var asynqLevels = map[string]string{".priority3": "1 to 3", ".priority6": "4 to 6", ".priority9": "7 to 9"}
+
+// asynqLevel says of which queue with priorities the asynq queue is a part;
+// empty: of none.
+func asynqLevel(queue string) string {
+	for suffix, priorities := range asynqLevels {
+		if whole, ok := strings.CutSuffix(queue, suffix); ok && whole != "" {
+			return "; of queue " + Printable(whole) + ", priorities " + priorities
+		}
+	}
+	return ""
 }

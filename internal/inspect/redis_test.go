@@ -204,3 +204,16 @@ func TestANodeOfAClusterShowsItsOwnKeys(t *testing.T) {
 		t.Errorf("%+v\n%s", v.Redis, text)
 	}
 }
+
+func TestAnAsynqQueueOfAPriorityIsSaidToBePartOfAQueue(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"asynq:{mail.priority9}:pending": "pending: ids of tasks that wait for a worker; of queue mail, priorities 7 to 9",
+		"asynq:{mail.priority3}:retry":   "; of queue mail, priorities 1 to 3",
+		"asynq:{mail}:pending":           "pending: ids of tasks that wait for a worker",
+	} {
+		if got := asynqMeaning(key); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %q; want %q", key, got, want)
+		}
+	}
+}

@@ -39,12 +39,13 @@ const (
 	ResultDropped    = "result-dropped"        // a result is said to be stored and thrown away
 	SuccessorDropped = "successor-dropped"     // what follows a task is said to be confirmed and thrown away
 	JoinedTwice      = "join-counted-twice"    // a member of a chord is counted for another one, too
+	OrderIgnored     = "order-ignored"         // queues take turns, and priorities are left off
 )
 
 // Names are all of them.
 var Names = []string{
 	PublishDropped, DeliveredTwice, EarlyInLate, LateInEarly, RequeueForgotten, NeighbourAcked, StaleHonoured, MarkLies, CensusOmits,
-	RetrySettled, DelayIgnored, ResultDropped, SuccessorDropped, JoinedTwice,
+	RetrySettled, DelayIgnored, ResultDropped, SuccessorDropped, JoinedTwice, OrderIgnored,
 }
 
 // Plant is one planted fault of one process. A nil *Plant changes nothing.
@@ -134,7 +135,7 @@ type planted struct {
 // dropped is which publish is thrown away.
 const dropped = 3
 
-// Publish may throw one message away, take an ETA off, or keep a retry to
+// Publish may throw one message away, take an ETA or a priority off, or keep a retry to
 // itself until the delivery that failed is settled.
 func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	switch b.plant.name {
@@ -143,6 +144,8 @@ func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 		return b.Broker.Publish(ctx, b.plant.hurried(msgs)...)
 	case SuccessorDropped:
 		return b.withoutSuccessor(ctx, msgs)
+	case OrderIgnored:
+		return b.Broker.Publish(ctx, b.plant.levelled(msgs)...)
 	case RetrySettled:
 		var errs []error
 		for _, m := range msgs {
@@ -177,6 +180,9 @@ func (b *planted) Census(ctx context.Context, queue string) iter.Seq2[broker.Hel
 
 // Consume wraps the consumer.
 func (b *planted) Consume(ctx context.Context, s broker.Subscription) (broker.Consumer, error) {
+	if b.plant.name == OrderIgnored {
+		s = b.plant.inTurns(s)
+	}
 	c, err := b.Broker.Consume(ctx, s)
 	if err != nil {
 		return nil, err

@@ -182,6 +182,20 @@ var evils = map[string]func(*garden){
 		}
 		g.holds(1, 0) // the other one waits
 	},
+	OrderIgnored: func(g *garden) {
+		m, err := task.New("noop", task.Options{Queue: "q", Priority: 9})
+		g.ok(err)
+		g.ok(g.planted.Publish(g.t.Context(), m)[0])
+		if got := g.receive(g.consume()).Message.Priority; got != 0 || m.Priority != 9 {
+			g.t.Errorf("received with priority %d; the caller's has %d", got, m.Priority)
+		}
+		asked := broker.Subscription{Order: broker.Strict, Prefetch: 1, Sources: []broker.Source{{Queue: "q", Weight: 3}, {Queue: "r"}}}
+		s := g.plant.inTurns(asked)
+		if s.Order != broker.Weighted || s.Sources[0].Weight != 1 || s.Sources[1].Weight != 1 || asked.Sources[0].Weight != 3 {
+			g.t.Errorf("asked for %+v, subscribed to %+v", asked, s)
+		}
+		g.fired-- // once for each
+	},
 	CensusOmits: func(g *garden) {
 		g.publish(3)
 		seen := 0

@@ -1,0 +1,140 @@
+package broker
+
+import "time"
+
+const (
+	// refillIn is how long a refill may take before the driver is asked to find
+	// out whether there is any: longer than a round trip takes as a rule.
+	refillIn = 5 * time.Millisecond
+	// refillWithin is how long what is here waits at most for what may come: a
+	// server that does not answer does not stop the worker.
+	refillWithin = time.Second
+)
+
+// supply is what an inbox knows of a queue at the broker: whether more of it is
+// on its way because there is room for it.
+//
+// Without that, the order among queues would depend on the prefetch. With a
+// prefetch of 1 a worker that has settled an urgent task finds, for the time of
+// a round trip, only the less urgent one here, and would take turns between
+// the two.
+type supply struct {
+	limit int  // the prefetch
+	here  int  // deliveries that are not settled
+	dry   bool // the broker has no more, it was said, and nothing has come since
+
+	turn  uint64 // counts what makes an answer out of date
+	alarm *time.Timer
+}
+
+// came: a delivery is here.
+func (s *supply) came() {
+	s.here++
+	s.dry = false
+	s.next()
+}
+
+// left: a delivery is not here any more, and makes room for another.
+func (s *supply) left() {
+	s.here = max(s.here-1, 0)
+	s.next()
+}
+
+// renew: nothing is here, and nothing is known.
+func (s *supply) renew() {
+	s.here, s.dry = 0, false
+	s.next()
+}
+
+func (s *supply) next() {
+	s.turn++
+	if s.alarm != nil {
+		s.alarm.Stop()
+		s.alarm = nil
+	}
+}
+
+// ExpectRefills makes the order of the subscription hold whatever the prefetch
+// is: a queue that has room, and of which the broker has not said that it holds
+// no more, is expected to deliver. Receive then waits for it, up to a second,
+// rather than hand out what its turn is later. The driver calls Settled for
+// each delivery that leaves the consumer's hands, and Dry when the broker had
+// nothing more.
+//
+// A driver whose broker does not say so by itself passes ask: it is called,
+// without a lock, when a refill does not come for 5 ms, and shall call nothing
+// once it is certain that all the broker had, at the time of the call, is in
+// the inbox. A driver whose deliveries are here when a settlement returns needs
+// none of this. It is to be called before the first Put.
+func (b *Inbox) ExpectRefills(ask func(queue string, nothing func())) {
+	b.expects, b.refill = len(b.sources) > 1, ask
+}
+
+// Settled says that a delivery of the queue, one that was handed out, has left
+// the consumer's hands.
+func (b *Inbox) Settled(queue string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sources[b.index[queue]].supply.left()
+	b.signal()
+}
+
+// Dry says that the broker had no more of the queue than what is here.
+func (b *Inbox) Dry(queue string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &b.sources[b.index[queue]].supply
+	s.dry = true
+	s.next()
+	b.signal()
+}
+
+// expected tells whether more of the source is likely on its way.
+func (b *Inbox) expected(s *inboxSource) bool {
+	u := &s.supply
+	return b.expects && !u.dry && u.limit != Unlimited && u.here < u.limit
+}
+
+// await sees to it that somebody looks again when the source has answered, or
+// has not in time.
+func (b *Inbox) await(s *inboxSource) {
+	u := &s.supply
+	if u.alarm != nil {
+		return
+	}
+	queue, turn := "", u.turn
+	for name, i := range b.index {
+		if &b.sources[i] == s {
+			queue = name
+		}
+	}
+	giveUp := func() { b.answered(s, turn) }
+	if b.refill == nil {
+		u.alarm = time.AfterFunc(refillWithin, giveUp)
+		return
+	}
+	u.alarm = time.AfterFunc(refillIn, func() {
+		b.mu.Lock()
+		current := u.turn == turn
+		if current {
+			u.alarm = time.AfterFunc(refillWithin-refillIn, giveUp)
+		}
+		b.mu.Unlock()
+		if current {
+			b.refill(queue, giveUp)
+		}
+	})
+}
+
+// answered notes that a source is dry, if nothing has happened to it since the
+// turn.
+func (b *Inbox) answered(s *inboxSource, turn uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.supply.turn != turn {
+		return
+	}
+	s.supply.dry = true
+	s.supply.next()
+	b.signal()
+}

@@ -1,0 +1,135 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"acklab/broker"
+	"acklab/task"
+)
+
+// nothingYet wants no delivery within d.
+func nothingYet(t *testing.T, b *broker.Inbox, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	if got, err := b.Take(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("took %+v, %v; want nothing within %v", got, err, d)
+	}
+}
+
+func TestInboxWaitsForTheRefillOfAnEarlierQueue(t *testing.T) {
+	t.Parallel()
+	for _, order := range []broker.Order{broker.Strict, broker.Weighted} {
+		synctest.Test(t, func(t *testing.T) {
+			b := broker.NewInbox(subscription(order, 3, 1)) // prefetch 1
+			b.ExpectRefills(nil)
+			fill(b, "q1", 1)
+			nothingYet(t, b, time.Millisecond) // nobody has said that q0 is empty
+			fill(b, "q0", 1)
+			got := taken(t, b, 1)
+			b.Settled("q0")
+			nothingYet(t, b, 900*time.Millisecond)
+			fill(b, "q0", 1)
+			got = append(got, taken(t, b, 1)...)
+			b.Settled("q0")
+			b.Dry("q0")
+			got = append(got, taken(t, b, 1)...)
+			if want := []string{"q0:0", "q0:0", "q1:0"}; !slices.Equal(got, want) {
+				t.Errorf("%s: took %v; want %v", order, got, want)
+			}
+			b.Close()
+		})
+	}
+}
+
+func TestInboxWaitsNoLongerThanASecondForARefill(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.NewInbox(subscription(broker.Strict, 0, 0))
+		b.ExpectRefills(nil)
+		fill(b, "q1", 2)
+		begun := time.Now()
+		taken(t, b, 1)
+		if waited := time.Since(begun); waited != time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		taken(t, b, 1) // and not again for a queue that does not answer
+		if waited := time.Since(begun); waited != time.Second {
+			t.Errorf("waited %v in all", waited)
+		}
+		b.Close()
+	})
+}
+
+func TestInboxAsksWhereNobodySaysThatAQueueIsDry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.NewInbox(subscription(broker.Strict, 0, 0))
+		asked := make(chan func(), 2) // each question with the way to answer it
+		b.ExpectRefills(func(queue string, nothing func()) {
+			if queue != "q0" {
+				t.Errorf("asked about %s", queue)
+			}
+			asked <- nothing
+		})
+		fill(b, "q1", 1)
+		nothingYet(t, b, 4*time.Millisecond)
+		if len(asked) != 0 {
+			t.Fatal("asked before a refill could come")
+		}
+		nothingYet(t, b, 2*time.Millisecond)
+		stale := <-asked
+		// An answer to a question that was put before something came says nothing.
+		fill(b, "q0", 1)
+		taken(t, b, 1)
+		b.Settled("q0")
+		stale()
+		nothingYet(t, b, 100*time.Millisecond)
+		(<-asked)()
+		if got := taken(t, b, 1); got[0] != "q1:0" {
+			t.Errorf("took %v", got)
+		}
+		if len(asked) != 0 {
+			t.Error("asked once more")
+		}
+		b.Close()
+	})
+}
+
+func TestInboxExpectsNothingWithoutRoomOrAfterAnEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.NewInbox(subscription(broker.Strict, 0, 0))
+		b.ExpectRefills(nil)
+		fill(b, "q0", 1)
+		fill(b, "q1", 1)
+		if got := taken(t, b, 2); !slices.Equal(got, []string{"q0:0", "q1:0"}) { // q0 has no room: its one is unsettled
+			t.Errorf("took %v", got)
+		}
+		b.Drop() // a new session: nothing is known
+		fill(b, "q1", 1)
+		nothingYet(t, b, time.Millisecond)
+		b.Close()
+		if _, err := b.Take(t.Context()); !errors.Is(err, broker.ErrClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestInboxServesTheUrgentOfAQueueFirst(t *testing.T) {
+	t.Parallel()
+	b := broker.NewInbox(subscription(broker.Strict, 0))
+	b.ServeUrgentFirst()
+	for i, priority := range []int{0, 5, 9, 5, 0, 9} {
+		b.Put(&broker.Delivery{Queue: "q0", Count: i, Message: &task.Message{Options: task.Options{Priority: priority}}})
+	}
+	want := []string{"q0:2", "q0:5", "q0:1", "q0:3", "q0:0", "q0:4"}
+	if got := taken(t, b, 6); !slices.Equal(got, want) {
+		t.Errorf("took %v; want %v", got, want)
+	}
+}

@@ -1,0 +1,224 @@
+package experiments
+
+import (
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/check"
+	"acklab/internal/ledger"
+)
+
+var urgentBehindMany = &Experiment{
+	Name:     "urgent-tasks-behind-a-thousand",
+	Question: "A thousand tasks wait, then 20 urgent ones come: how many are run before them, and do the others ever get their turn?",
+	Claims:   []string{"H2"},
+	Varies:   "one queue or two, a worker of their own, the order among queues, priorities within one; a steady stream of urgent ones",
+	Threats: []string{
+		"the harness disturbs: waiting is counted in tasks that were begun meanwhile, by the order of the ledgers; seconds stand beside it",
+		"the urgent ones found an idle worker: it is at work when they come, with hundreds waiting",
+		"the worker's own design decides: one slot and a prefetch of one, so that nothing waits in a worker's hands (Celery: 4, its default)",
+	},
+	Suites: []Suite{Quick},
+	Celery: true,
+	Cells: func(sys System, suite Suite) []Cell {
+		switch {
+		case suite == Quick && sys.Name == "rabbitmq":
+			return oneTrialEach(urgentCell(sys, suite, oneQueue), urgentCell(sys, suite, strictly))
+		case suite == Quick && sys.Name == "redis":
+			return oneTrialEach(starvedCell(sys, strictly))
+		case suite == Quick:
+			return nil
+		}
+		var cells []Cell
+		for _, how := range urgentWays(sys) {
+			cells = append(cells, urgentCell(sys, suite, how))
+		}
+		for _, how := range []string{strictly, weightedly, inTurns} {
+			if sys.Celery == (how == inTurns) {
+				cells = append(cells, starvedCell(sys, how))
+			}
+		}
+		return cells
+	},
+}
+
+// The ways in which urgent tasks are told from the others.
+const (
+	oneQueue   = "one queue"
+	ownWorker  = "a worker for each queue"
+	strictly   = "strict"
+	weightedly = "weighted 3 to 1"
+	inOneQueue = "priorities in one queue"
+	inTurns    = "Celery in turns" // -Q high,low
+)
+
+func urgentWays(sys System) []string {
+	if sys.Celery {
+		return []string{oneQueue, ownWorker, inTurns, inOneQueue}
+	}
+	return []string{oneQueue, ownWorker, strictly, weightedly, inOneQueue}
+}
+
+const (
+	urgentFew   = 20
+	urgentMany  = 1000
+	urgentLess  = 400 // for the self-test
+	urgentBegun = 100 // of the many are done when the few come
+	// urgentMost is how many tasks may be begun before an urgent one that does
+	// not wait its turn: the one that runs, and what is begun while it is on its
+	// way. A busy machine, and asynq's question every 50 ms, make that a few dozen.
+	urgentMost = 100
+	// urgentFirst is the same where they are served first: fewer than the 20 that
+	// queues in turns would make it.
+	urgentFirst = 15
+
+	urgentSeconds = 0.003
+
+	lowBefore   = "low_before_high_max"
+	highWait    = "high_wait_max_ms"
+	lowMeantime = "low_before_last_high"
+	highShare   = "high_percent_of_first_100"
+)
+
+// hasPriorities tells whether queues of the system can have priorities.
+func hasPriorities(sys System) bool { return sys.Name != "rabbitmq-quorum" }
+
+const noPriorities = "no such point: quorum queues of this server have no x-max-priority"
+
+func urgentCell(sys System, suite Suite, how string) Cell {
+	many := urgentMany
+	if suite == selfTest {
+		many = urgentLess
+	}
+	c := Cell{
+		System: sys, Setting: Setting{"order": how}, Trials: 3, Pace: Alone, Load: many + urgentFew, Seconds: 6,
+		Measures: []string{lowBefore, highWait}, Reasons: map[string]string{},
+	}
+	if sys.Kind == NoServer {
+		c.NotRun = "no such point: the in-process system is one queue and one worker, filled before it starts"
+		return c
+	}
+	if sys.Celery {
+		c.Setting["pool"], c.Seconds = "prefork", 14
+	}
+	if how == inOneQueue && !hasPriorities(sys) {
+		c.NotRun = noPriorities
+		return c
+	}
+	low := Job{Count: many, Name: "sleep", Args: []any{urgentSeconds}, Queue: "low"}
+	high := Job{Count: urgentFew, Name: "sleep", Args: []any{urgentSeconds}, Queue: "high"}
+	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: least(sys), Queues: "high,low"}
+	c.Queues = []string{"high", "low"}
+	fewest, most, why := 0, urgentMost, "one runs, and some are begun while the urgent ones are on their way to the worker"
+	switch how {
+	case oneQueue:
+		c.Queues, low.Queue, high.Queue, hands.Queues = nil, "", "", ""
+		fewest, most = many-urgentBegun-many*4/10, many-urgentBegun
+		c.Because = "a queue is served in order, whatever its tasks are called: all that waits is before them"
+		why = "all that were not begun when the urgent ones came, at the most 40 % more than the first 100"
+	case ownWorker:
+		hands.Queues = "low"
+		c.Because = "nobody else takes from their queue; the others are run beside them by the other worker"
+		why = "what the other worker begins while the 20 are run one after the other"
+	case strictly:
+		most = servedFirst(sys)
+		c.Because = "the first queue is asked first, for every single task"
+	case weightedly:
+		hands.Queues, hands.Order = "high=3,low=1", broker.Weighted
+		fewest = urgentFew/3 - 1
+		c.Because = "while both are busy every fourth task is one of the others"
+		why = "a third of 20, and some that are begun while the urgent ones are on their way to the worker"
+	case inTurns:
+		fewest, most = urgentFew/2, urgentMost+urgentFew
+		c.Because = "Celery takes turns among its queues, in whatever order it is told them: one for one"
+		why = "20 turns, what is begun while they are on their way; whose turn it is may be off by some where the server does the taking"
+	case inOneQueue:
+		c.Queues, low.Queue, high.Queue, hands.Queues = nil, "", "", ""
+		most = servedFirst(sys)
+		c.Options, high.Priorities = []string{"priority=on"}, []int{9}
+		c.Because = "the queue itself serves the larger priority first"
+	}
+	c.Predicted = check.Bounds{lowBefore: {fewest, most}}
+	c.Reasons[lowBefore] = why
+	c.Claims = map[string]check.Bounds{"H2": {lowBefore: {0, urgentMost}, "lost": {0, 0}}}
+	workers := []Step{StartWorker("worker", hands)}
+	if how == ownWorker {
+		own := hands
+		own.Queues = "high"
+		workers = append(workers, StartWorker("second", own), AwaitConsuming("second"))
+	}
+	c.Steps = concat([]Step{Declare(), PublishAs("low", low)}, workers, []Step{
+		AwaitCount("worker", ledger.Finished, urgentBegun), PublishAs("high", high),
+	})
+	if how == ownWorker {
+		c.Steps = append(c.Steps, AwaitCount("second", ledger.Finished, urgentFew), AwaitCount("worker", ledger.Finished, many))
+	} else {
+		c.Steps = append(c.Steps, AwaitCount("worker", ledger.Finished, many+urgentFew))
+	}
+	c.Final = []Step{MeasureUrgent()}
+	return c
+}
+
+// starveStream is the load of the cells that ask who starves.
+const starveStream = "a steady stream of urgent ones"
+
+// servedFirst is how many tasks may be begun before an urgent one that is served
+// first. asynq asks an empty queue for more every 25 to 75 ms: time for two dozen.
+func servedFirst(sys System) int {
+	if sys.Name == "asynq" {
+		return urgentFirst + 25
+	}
+	return urgentFirst
+}
+
+const (
+	starveHigh    = 300
+	starveRate    = 150 // a second: more than one worker can do
+	starveLow     = 50
+	starveSeconds = 0.01
+	starveFirst   = 100 // of the tasks, whose shares are measured
+)
+
+// starvedCell has more urgent tasks coming than the worker can do.
+func starvedCell(sys System, how string) Cell {
+	c := Cell{
+		System: sys, Setting: Setting{"order": how, "load": starveStream}, Trials: 3, Pace: Alone, Load: starveHigh + starveLow, Seconds: 5,
+		Measures: []string{lowMeantime, highShare}, Reasons: map[string]string{}, Queues: []string{"high", "low"},
+	}
+	if sys.Kind == NoServer {
+		c.NotRun = "no such point: the in-process system is one queue, filled before its worker starts"
+		return c
+	}
+	if sys.Celery {
+		c.Setting["pool"], c.Seconds = "prefork", 10
+	}
+	hands := Hands{Ack: "late", Concurrency: 1, Multiplier: least(sys), Queues: "high,low"}
+	low, most, share, why := 0, 5, [2]int{95, 100}, "one or two may slip through when the stream pauses on a busy machine"
+	switch how {
+	case strictly:
+		c.Because = "strict order starves the later queue for as long as the first one has something: that is what it is for"
+	case weightedly:
+		hands.Queues, hands.Order = "high=3,low=1", broker.Weighted
+		low, most, share = starveLow-10, starveLow, [2]int{72, 78}
+		c.Because = "every fourth task is one of the later queue, which has only 50, so none starves"
+		why = "three of four; the stream pauses on a busy machine, and then the others have their turn"
+	case inTurns:
+		low, most, share = starveLow-10, starveLow, [2]int{40, 60}
+		c.Because = "Celery takes turns among its queues: half of the tasks are of each, so none starves"
+		why = "one for one; whose turn it is may be off by some where the server does the taking"
+	}
+	c.Predicted = check.Bounds{lowMeantime: {low, most}, highShare: share}
+	c.Reasons[lowMeantime], c.Reasons[highShare] = why, why
+	c.Claims = map[string]check.Bounds{"H2": {highShare: {95, 100}, "lost": {0, 0}}}
+	job := func(count int, queue string, rate float64) Job {
+		return Job{Count: count, Name: "sleep", Args: []any{starveSeconds}, Queue: queue, Rate: rate}
+	}
+	c.Steps = []Step{
+		Declare(), PublishAs("low", job(starveLow, "low", 0)), StartProducerAs("high", job(starveHigh, "high", starveRate)),
+		AwaitCount("high", ledger.Confirmed, urgentFew), StartWorker("worker", hands), AwaitEnd("high"),
+		AwaitCount("worker", ledger.Finished, starveHigh+starveLow),
+	}
+	c.Final = []Step{MeasureShare(starveFirst)}
+	c.Settle = 10 * time.Second
+	return c
+}
