@@ -173,7 +173,7 @@ func leaderCell(sys System, fault, catchUp string) Cell {
 		c.Reasons["never_sent"] = c.Reasons["ticks_missed"]
 		c.Reasons["sends_percent"] = "those that were missed were not sent"
 	}
-	c.Steps = append(c.Steps, AwaitSent(ledger.Confirmed, twinTicks, "scheduler1", "scheduler2"), EndMember("scheduler1"), EndMember("scheduler2"))
+	c.Steps = append(c.Steps, AwaitSent(ledger.Confirmed, twinTicks, "scheduler1", "scheduler2"), EndSchedulers("scheduler1", "scheduler2"))
 	c.Final = []Step{MeasureTwins("scheduler1", "scheduler2")}
 	if fault == leaderKilled {
 		c.Expect.Faults = []string{faultKill}

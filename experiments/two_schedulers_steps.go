@@ -55,14 +55,40 @@ func HitTheLeader(what string, names ...string) Step {
 	}}
 }
 
-// leader is the one of the schedulers that has written that it leads.
+// EndSchedulers ends them politely, the one that leads last: else another would
+// follow it.
+func EndSchedulers(names ...string) Step {
+	return Step{"have the schedulers end, the leader last", func(ctx context.Context, t *Trial) error {
+		last, err := t.leader(names)
+		if err != nil {
+			return err
+		}
+		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == last })
+		for _, name := range append(others, last) {
+			if err := t.stop(ctx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+// leader is the one of the schedulers whose ledger says that it leads.
 func (t *Trial) leader(names []string) (string, error) {
 	for _, name := range names {
-		if t.members[name].tail.counts[ledger.Leading] > 0 {
+		m, err := t.member(name)
+		if err != nil {
+			return "", err
+		}
+		if err := m.tail.read(); err != nil {
+			return "", err
+		}
+		c := m.tail.counts
+		if m.Alive() && c[ledger.Leading] > c[ledger.Resigned]+c[ledger.Deposed] {
 			return name, nil
 		}
 	}
-	return "", errors.New("none of the schedulers has written that it leads")
+	return "", errors.New("none of the schedulers leads, by its ledger")
 }
 
 // MeasureTwins measures what two schedulers with one schedule have sent.

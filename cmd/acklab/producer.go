@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"acklab/broker"
+	"acklab/internal/notation"
 	"acklab/producer"
 	"acklab/task"
 )
@@ -74,6 +75,19 @@ func (f *loadFlags) load() (producer.Load, error) {
 		Countdown: f.countdown, ExpireAfter: f.expires, Priorities: f.inTurn()}, nil
 }
 
+// route gives each task of a workflow the queue and the priority of its route,
+// unless --queue is given, or the task has its own.
+func (f *loadFlags) route(workflow *task.Signature) error {
+	routes, err := f.routes.read()
+	if err != nil || workflow == nil || f.queue != "" {
+		return err
+	}
+	for _, s := range notation.Tasks(workflow) {
+		s.Options = routes.Apply(s.Name, s.Options)
+	}
+	return nil
+}
+
 // inTurn are the priorities that the tasks have in turn; nil: all have one.
 func (f *loadFlags) inTurn() []int {
 	if len(f.priorities) < 2 {
@@ -106,7 +120,7 @@ func newProducer() *cobra.Command {
 		RunE: func(cmd *cobra.Command, words []string) error {
 			load, err := own.load()
 			if err == nil {
-				err = flow.into(&load, words, cmd.InOrStdin())
+				err = errors.Join(flow.into(&load, words, cmd.InOrStdin()), own.route(load.Workflow))
 			}
 			if err != nil {
 				return err

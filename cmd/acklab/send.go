@@ -54,7 +54,7 @@ func newSend() *cobra.Command {
 			}
 			load, err := own.load()
 			if err == nil {
-				err = flow.into(&load, args, cmd.InOrStdin())
+				err = errors.Join(flow.into(&load, args, cmd.InOrStdin()), own.route(load.Workflow))
 			}
 			if err != nil {
 				return err
