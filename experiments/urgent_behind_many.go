@@ -125,7 +125,7 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 		c.Because = "the first queue is asked first, for every single task"
 	case weightedly:
 		hands.Queues, hands.Order = "high=3,low=1", broker.Weighted
-		fewest = urgentFew/3 - 1
+		fewest = urgentFew/3 - 2
 		c.Because = "while both are busy every fourth task is one of the others"
 		why = "a third of 20, and some that are begun while the urgent ones are on their way to the worker"
 	case inTurns:
