@@ -49,3 +49,21 @@ func CountTicks(name string, within time.Duration, measure string) Step {
 		return t.Measure(measure, float64(len(sent)))
 	}}
 }
+
+// MeasureByHand measures how many ticks by hand a scheduler has sent.
+func MeasureByHand(name string) Step {
+	return Step{"count the ticks by hand", func(_ context.Context, t *Trial) error {
+		lines, err := t.read(name)
+		if err != nil {
+			return err
+		}
+		asked, sent := map[string]bool{}, 0
+		for _, l := range lines {
+			asked[l.Task] = asked[l.Task] || l.Event == ledger.Planned && l.Detail["by_hand"] == "true"
+			if l.Event == ledger.Confirmed && asked[l.Task] {
+				sent++
+			}
+		}
+		return t.Measure("ticks_by_hand", float64(sent))
+	}}
+}

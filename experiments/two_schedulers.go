@@ -106,19 +106,21 @@ func doubleCell(sys System, dedupe bool) Cell {
 		c.Because += ", and in Celery each time as another task"
 	case sys.Name == "asynq":
 		few := [2]int{0, twinTicks / 4}
-		c.Predicted["repeated"], c.Predicted["restarted"], c.Predicted["redelivered"] = few, few, few
+		for _, count := range []string{"repeated", "restarted", "redelivered", "copied"} {
+			c.Predicted[count] = few
+		}
 		c.Because += "; asynq refuses an id that it holds"
-		for _, count := range []string{"repeated", "restarted", "redelivered"} {
+		for _, count := range []string{"repeated", "restarted", "redelivered", "copied"} {
 			c.Reasons[count] = "on a busy machine the double may come when the first has ended"
 		}
 	default:
-		c.Predicted["redelivered"] = both
-		c.Reasons["redelivered"] = c.Reasons["sends_percent"]
-		if !dedupe {
-			c.Predicted["repeated"], c.Predicted["restarted"] = both, both
-			c.Reasons["repeated"], c.Reasons["restarted"] = c.Reasons["sends_percent"], c.Reasons["sends_percent"]
-		} else {
+		counts := []string{"redelivered", "copied", "repeated", "restarted"}
+		if dedupe {
+			counts = []string{"redelivered", "copied", "collapsed"}
 			c.Because += "; the worker finds the result of the first"
+		}
+		for _, count := range counts {
+			c.Predicted[count], c.Reasons[count] = both, c.Reasons["sends_percent"]
 		}
 	}
 	c.Claims = map[string]check.Bounds{"G3": {"sends_percent": {150, 204}}}
@@ -159,9 +161,9 @@ func leaderCell(sys System, fault, catchUp string) Cell {
 		c.Reasons["without_leader_ms"] = "the lease was renewed up to a third of it before, and a busy machine is late"
 		c.Predicted["sends_percent"] = [2]int{100, 104}
 		c.Reasons["sends_percent"] = "a tick that was claimed and not settled at the moment of the fault is sent again under its id"
-		once := [2]int{0, 1}
-		c.Predicted["redelivered"] = once
-		c.Reasons["redelivered"] = c.Reasons["sends_percent"]
+		for _, count := range []string{"redelivered", "copied", "collapsed"} {
+			c.Predicted[count], c.Reasons[count] = [2]int{0, 1}, c.Reasons["sends_percent"]
+		}
 		c.Because = "the other leads when the lease has run out, and sends what is owed"
 	}
 	if catchUp == "none" {
