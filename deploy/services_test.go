@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -43,7 +44,9 @@ func TestTheProcessesOfRedisWork(t *testing.T) {
 			if as != "asynq" { // which is what the file says
 				env = []string{"ACKLAB_REDIS_AS=" + as}
 			}
-			processesWork(t, "redis", as, map[string]private{"redis": at(r.Addr())}, env...)
+			servers := map[string]private{"redis": at(r.Addr())}
+			processesWork(t, "redis", as, servers, env...)
+			ofTwoSchedulersOneSends(t, servers, env...)
 		})
 	}
 }
@@ -99,6 +102,41 @@ func processesWork(t *testing.T, broker, scheme string, servers map[string]priva
 	for _, w := range workers {
 		w.stopsPolitely(t)
 	}
+}
+
+// ofTwoSchedulersOneSends adds a schedule as the file says, and looks who sends it.
+func ofTwoSchedulersOneSends(t *testing.T, servers map[string]private, env ...string) {
+	project, err := loadCompose(t, readDeployment(t).compose, env...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := acklab()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := servertest.Minder(t)
+	one := start(t, m, path, project.Services["scheduler-redis-1"], servers)
+	two := start(t, m, path, project.Services["scheduler-redis-2"], servers)
+	one.isHealthy(t)
+	two.isHealthy(t)
+	store, err := url.Parse(*one.service.Environment["ACKLAB_STORE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers["redis"](store)
+	add := exec.CommandContext(t.Context(), path, "schedule", "add", "tick", "--task", "add", "--args", "[4, 4]", "--every", "100ms")
+	add.Env = append(os.Environ(), "ACKLAB_STORE_URL="+store.String())
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	within(t, func() error {
+		if a, b := one.count(t, ledger.Confirmed), two.count(t, ledger.Confirmed); a < 3 && b < 3 || a > 0 && b > 0 {
+			return fmt.Errorf("one has sent %d ticks, the other %d", a, b)
+		}
+		return nil
+	})
+	one.stopsPolitely(t)
+	two.stopsPolitely(t)
 }
 
 // started is one service as a process.
