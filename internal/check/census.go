@@ -130,7 +130,7 @@ func (h *history) hold(e event) {
 	}
 	r.seen = true
 	if l != nil {
-		l.held = true
+		l.held, l.waits = true, l.waits || e.State == "queued"
 	}
 	if e.State == "dead" {
 		r.heldDead++

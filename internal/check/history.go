@@ -86,6 +86,7 @@ type letter struct {
 	acks     int            // acknowledgements that may have told the broker to forget it
 	acking   map[*book]bool // the book's latest settlement of it is one of them
 	held     bool
+	waits    bool // the queue held it at the census, for anybody
 	attempts []event
 }
 

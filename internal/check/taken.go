@@ -2,6 +2,7 @@ package check
 
 import (
 	"strconv"
+	"time"
 
 	"acklab/internal/ledger"
 )
@@ -22,7 +23,8 @@ func (h *history) whileTaken(r *record) bool {
 		return false
 	}
 	for _, b := range h.books {
-		if h.took[b] != nil && h.took[b] != r || !h.endedByExperiment(b) || !b.couldTake(l) || !h.nextAt(l, b) {
+		began, ended := h.endedByExperiment(b)
+		if h.took[b] != nil && h.took[b] != r || !ended || !b.couldTake(l) || !h.nextAt(l, b, began) {
 			continue
 		}
 		h.took[b] = r
@@ -32,47 +34,70 @@ func (h *history) whileTaken(r *record) bool {
 }
 
 // endedByExperiment tells whether the process was killed, or was told to stop by
-// a fault of the runner's. A worker that just ends with its trial, when the queue
-// was seen empty, explains nothing.
-func (h *history) endedByExperiment(b *book) bool {
-	if b.killed() {
-		return true
-	}
+// a fault of the runner's, and when its end began. A worker that just ends with its
+// trial, when the queue was seen empty, explains nothing.
+func (h *history) endedByExperiment(b *book) (began int64, ended bool) {
 	for _, e := range h.events {
 		if e.book.runner() && e.Event == ledger.FaultInjected && b.proc.Pid > 0 && e.Detail["pid"] == strconv.Itoa(b.proc.Pid) {
-			return true
+			began = e.Mono
+			if at, err := strconv.ParseInt(e.Detail["start_ns"], 10, 64); err == nil {
+				began = at
+			}
+			return min(began, b.proc.End), true
 		}
 	}
-	return false
+	return b.proc.End, b.killed()
 }
 
 // couldTake tells whether the process is a worker that can have taken the message: it
-// had subscribed, and it lived when the message was published.
+// had subscribed, to its queue as far as what it received tells, and it lived when the
+// message was published.
 func (b *book) couldTake(l *letter) bool {
 	if b.proc.End <= l.attempts[0].Mono {
 		return false
 	}
+	subscribed, elsewhere := false, false
 	for _, line := range b.lines {
-		if line.Event == ledger.Consuming || line.Event == ledger.Received {
+		switch {
+		case line.Event == ledger.Consuming:
+			subscribed = true
+		case line.Event == ledger.Received && line.Queue == l.attempts[0].Queue:
 			return true
+		case line.Event == ledger.Received:
+			elsewhere = true
 		}
 	}
-	return false
+	return subscribed && !elsewhere
 }
 
-// nextAt tells whether the message was the next in its queue when the worker
-// ended. The worker takes one after the other, so it received none that was
-// published behind it. Whatever was published before it was taken before it, so
-// nobody received such a one for the first time after the worker's end, but for
-// the one that another worker may just have been taking.
-func (h *history) nextAt(l *letter, b *book) bool {
+// takenWithin is how long the answer to a worker that takes a message may wait in
+// its socket until the worker writes down that it has it.
+const takenWithin = int64(time.Second)
+
+// nextAt tells whether the message was the next in its queue when the end of the
+// worker began. The worker takes one after the other, so it received none that was
+// published behind it, and if anybody else did, a while before, then somebody had
+// taken the message by then. Whatever was published before it was taken before it,
+// so the queue does not hold such a one any more, and nobody received one for the
+// first time after the worker's end, but for the one that another worker may just
+// have been taking.
+func (h *history) nextAt(l *letter, b *book, began int64) bool {
 	taking := map[*book]bool{}
 	for _, other := range h.letters {
-		if len(other.received) == 0 || other == l {
+		if other == l {
+			continue
+		}
+		if len(other.received) == 0 {
+			if other.waits && l.behind(other) {
+				return false
+			}
 			continue
 		}
 		first := other.received[0]
 		if other.behind(l) {
+			if first.Mono < began-takenWithin {
+				return false
+			}
 			for _, e := range other.received {
 				if e.book == b {
 					return false

@@ -18,6 +18,9 @@ type taking struct {
 	received  []int // by the victim
 	early     bool  // the survivor is there before the victim's end
 	late      bool  // everything is published after the victim's end
+	passing   bool  // the survivor receives what is behind the lost one two seconds before the victim's end
+	elsewhere bool  // the victim received from another queue
+	waiting   []int // nobody receives these, and the queue still holds them
 	lost      []int
 }
 
@@ -47,6 +50,18 @@ func (s taking) play(t *testing.T) Result {
 	for _, i := range s.received {
 		b.receive("victim", taskID(i), messageID(i), "first")
 	}
+	for i := range b.lines["victim"] {
+		if l := &b.lines["victim"][i]; s.elsewhere && l.Event == ledger.Received {
+			l.Queue = "another"
+		}
+	}
+	before := 5 // what the survivor receives from here on is before the victim's end
+	if s.passing {
+		before = 4
+		b.receive("survivor", taskID(4), messageID(4), "")
+		b.runs("survivor", taskID(4), messageID(4), "late")
+		b.clock += 2000 * ms
+	}
 	s.end(b)
 	if s.late {
 		publish()
@@ -54,14 +69,17 @@ func (s taking) play(t *testing.T) Result {
 	if !s.early {
 		b.start("survivor")
 	}
-	for i := range 5 {
-		if !slices.Contains(s.lost, i) {
+	var held []heldMessage
+	for i := range before {
+		if slices.Contains(s.waiting, i) {
+			held = append(held, heldMessage{taskID(i), messageID(i), "queued"})
+		} else if !slices.Contains(s.lost, i) {
 			b.receive("survivor", taskID(i), messageID(i), "")
 			b.runs("survivor", taskID(i), messageID(i), "late")
 		}
 	}
 	b.end("producer", "survivor")
-	b.finish()
+	b.finish(held...)
 	return b.sure()
 }
 
@@ -100,6 +118,9 @@ func TestALossThatNoTakerExplainsStaysUnexplained(t *testing.T) {
 		"two before it were received later":                func(s *taking) { s.early, s.lost = true, []int{4} },
 		"it was published when the worker was gone":        func(s *taking) { s.late, s.received, s.lost = true, nil, []int{0} },
 		"it is the last one and all others came after":     func(s *taking) { s.received, s.lost = nil, []int{4} },
+		"another worker had long gone past it":             func(s *taking) { s.early, s.passing, s.lost = true, true, []int{3} },
+		"the queue still holds one before it":              func(s *taking) { s.received, s.waiting, s.lost = []int{0}, []int{1}, []int{2} },
+		"the worker takes from another queue":              func(s *taking) { s.elsewhere = true },
 		"the runner stopped another process than this one": func(s *taking) { s.end = func(b *bench) { b.end("victim"); faultElsewhere(b) } },
 	} {
 		t.Run(name, func(t *testing.T) {
