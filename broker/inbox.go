@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Inbox holds what a broker has delivered and Receive has not yet handed out,
@@ -19,8 +20,13 @@ type Inbox struct {
 	held    int
 	refill  func(queue string, nothing func()) // see ExpectRefills
 	expects bool
-	wake    chan struct{} // holds one token while a taker may find something
-	closed  chan struct{}
+	// The delivery that has waited longest for others that are expected, and since when.
+	kept      *Delivery
+	keptSince time.Time
+	hurry     *time.Timer
+
+	wake   chan struct{} // holds one token while a taker may find something
+	closed chan struct{}
 }
 
 type inboxSource struct {
@@ -56,7 +62,7 @@ func (b *Inbox) Put(d *Delivery) bool {
 	}
 	s := &b.sources[b.index[d.Queue]]
 	s.waiting = slices.Insert(s.waiting, b.place(s, d), d)
-	s.supply.came()
+	s.supply.came(b.refill != nil)
 	b.held++
 	b.signal()
 	return true
@@ -121,6 +127,7 @@ func (b *Inbox) Remove(d *Delivery) bool {
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	s.supply.left()
 	b.held--
+	b.gone(d)
 	return true
 }
 
@@ -130,15 +137,20 @@ func (b *Inbox) pick() *Delivery {
 	if b.held == 0 {
 		return nil
 	}
-	best := b.choose()
+	best := b.choose(true)
 	if len(best.waiting) == 0 {
-		b.await(best)
-		return nil
+		if b.mayWait() {
+			b.await(best)
+			return nil
+		}
+		best.supply.answered()
+		best = b.choose(false)
 	}
 	d := best.waiting[0]
 	best.waiting[0] = nil
 	best.waiting = best.waiting[1:]
 	b.held--
+	b.gone(d)
 	if b.held > 0 {
 		b.signal()
 	}
@@ -148,13 +160,14 @@ func (b *Inbox) pick() *Delivery {
 // choose is the first busy source, or, weighted, the one with the most credit
 // after each busy source has earned its weight (smooth weighted round robin). A
 // source is busy when something of it is here, or is to be expected: then it may
-// be chosen although nothing is here, and it is not charged for that.
-func (b *Inbox) choose() *inboxSource {
+// be chosen although nothing is here, and it is not charged for that. Without
+// expecting, only what is here counts.
+func (b *Inbox) choose(expecting bool) *inboxSource {
 	var best *inboxSource
 	total := 0
 	for i := range b.sources {
 		s := &b.sources[i]
-		if len(s.waiting) == 0 && !b.expected(s) {
+		if len(s.waiting) == 0 && (!expecting || !b.expected(s)) {
 			continue
 		}
 		if b.order != Weighted {
@@ -189,6 +202,7 @@ func (b *Inbox) empty() []*Delivery {
 		s.supply.renew()
 	}
 	b.held = 0
+	b.gone(b.kept)
 	return all
 }
 

@@ -1,13 +1,17 @@
 package broker
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// refillIn is how long a refill may take before the driver is asked to find
 	// out whether there is any: longer than a round trip takes as a rule.
-	refillIn = 5 * time.Millisecond
-	// refillWithin is how long what is here waits at most for what may come: a
-	// server that does not answer does not stop the worker.
+	refillIn = 2 * time.Millisecond
+	// refillWithin is how long what is here waits at most, in all, for what may
+	// come: neither a server that does not answer nor a queue of which more comes
+	// all the time stops the worker.
 	refillWithin = time.Second
 )
 
@@ -27,10 +31,13 @@ type supply struct {
 	alarm *time.Timer
 }
 
-// came: a delivery is here.
-func (s *supply) came() {
+// came: a delivery is here. pushed: the broker sends all it has while there is
+// room, so that only a queue without room may have more.
+func (s *supply) came(pushed bool) {
 	s.here++
-	s.dry = false
+	if !pushed || s.here >= s.limit {
+		s.dry = false
+	}
 	s.next()
 }
 
@@ -46,6 +53,12 @@ func (s *supply) renew() {
 	s.next()
 }
 
+// answered: there is no more for now, or nobody waits for it any longer.
+func (s *supply) answered() {
+	s.dry = true
+	s.next()
+}
+
 func (s *supply) next() {
 	s.turn++
 	if s.alarm != nil {
@@ -56,13 +69,15 @@ func (s *supply) next() {
 
 // ExpectRefills makes the order of the subscription hold whatever the prefetch
 // is: a queue that has room, and of which the broker has not said that it holds
-// no more, is expected to deliver. Receive then waits for it, up to a second,
-// rather than hand out what its turn is later. The driver calls Settled for
+// no more, is expected to deliver. Receive then waits for it rather than hand out
+// what its turn is later; no delivery is kept waiting for that for more than a
+// second in all. The driver calls Settled for
 // each delivery that leaves the consumer's hands, and Dry when the broker had
 // nothing more.
 //
-// A driver whose broker does not say so by itself passes ask: it is called,
-// without a lock, when a refill does not come for 5 ms, and shall call nothing
+// A driver whose broker sends by itself whatever there is room for, and does not
+// say when that was all, passes ask: it is called,
+// without a lock, when a refill does not come for 2 ms, and shall call nothing
 // once it is certain that all the broker had, at the time of the call, is in
 // the inbox. A driver whose deliveries are here when a settlement returns needs
 // none of this. It is to be called before the first Put.
@@ -83,9 +98,7 @@ func (b *Inbox) Settled(queue string) {
 func (b *Inbox) Dry(queue string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &b.sources[b.index[queue]].supply
-	s.dry = true
-	s.next()
+	b.sources[b.index[queue]].supply.answered()
 	b.signal()
 }
 
@@ -93,6 +106,25 @@ func (b *Inbox) Dry(queue string) {
 func (b *Inbox) expected(s *inboxSource) bool {
 	u := &s.supply
 	return b.expects && !u.dry && u.limit != Unlimited && u.here < u.limit
+}
+
+// mayWait tells whether what is here may wait for what is expected, and begins to
+// count for how long the first of it does.
+func (b *Inbox) mayWait() bool {
+	if b.kept == nil {
+		i := slices.IndexFunc(b.sources, func(s inboxSource) bool { return len(s.waiting) > 0 })
+		b.kept, b.keptSince = b.sources[i].waiting[0], time.Now()
+		b.hurry = time.AfterFunc(refillWithin, b.signal)
+	}
+	return time.Since(b.keptSince) < refillWithin
+}
+
+// gone: the delivery waits no more.
+func (b *Inbox) gone(d *Delivery) {
+	if b.kept == d && d != nil {
+		b.kept = nil
+		b.hurry.Stop()
+	}
 }
 
 // await sees to it that somebody looks again when the source has answered, or
@@ -134,7 +166,6 @@ func (b *Inbox) answered(s *inboxSource, turn uint64) {
 	if s.supply.turn != turn {
 		return
 	}
-	s.supply.dry = true
-	s.supply.next()
+	s.supply.answered()
 	b.signal()
 }

@@ -1,6 +1,14 @@
 package asynqbroker
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
+
+// handover is how long a task may take from asynq's dequeue to the inbox. asynq
+// keeps some for itself, those that it cannot decode or whose deadline has passed:
+// nothing more is heard of them.
+const handover = 100 * time.Millisecond
 
 // flow follows the tasks of a feed from asynq's dequeue to the inbox: what was
 // dequeued goes through goroutines of asynq, so a later dequeue may find the
@@ -9,8 +17,9 @@ type flow struct {
 	dry func() // told when nothing is left at the broker, and nothing on its way
 
 	mu     sync.Mutex
-	coming int  // dequeued and not in the inbox
-	empty  bool // nothing was found, after all those
+	coming int       // dequeued and not in the inbox
+	last   time.Time // when the latest of these was dequeued
+	empty  bool      // nothing was found, after all those
 }
 
 // took: a task was dequeued.
@@ -18,6 +27,7 @@ func (f *flow) took() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.coming++
+	f.last = time.Now()
 	f.empty = false
 }
 
@@ -26,6 +36,9 @@ func (f *flow) none() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.empty = true
+	if time.Since(f.last) > handover {
+		f.coming = 0
+	}
 	f.tell()
 }
 
@@ -33,7 +46,7 @@ func (f *flow) none() {
 func (f *flow) came() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.coming--
+	f.coming = max(f.coming-1, 0)
 	f.tell()
 }
 
