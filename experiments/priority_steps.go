@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -53,6 +54,11 @@ func MeasureOrder(onItsWay time.Duration) Step {
 		}
 		if len(all) < 2 {
 			return errors.New("measure the order: fewer than two tasks were begun")
+		}
+		for _, b := range all {
+			if _, known := priorities[b.task]; !known || b.confirmed == 0 {
+				return fmt.Errorf("measure the order: task %s was begun, and nobody knows its priority, or when it was confirmed", b.task)
+			}
 		}
 		steps := broker.Traits{PriorityLevels: 4}
 		pairs, levels, most := 0, 0, 0

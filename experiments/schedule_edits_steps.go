@@ -31,6 +31,11 @@ func EditSchedule(word, name string, flags ...string) Step {
 	}}
 }
 
+// WithoutScheduler lets some time pass in which nobody leads.
+func WithoutScheduler(d time.Duration) Step {
+	return Step{fmt.Sprintf("let %s pass without a scheduler", d), func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
+}
+
 // CountTicks lets some time pass and measures how many ticks a scheduler has sent in
 // it.
 func CountTicks(name string, within time.Duration, measure string) Step {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -124,11 +125,7 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 	if len(lines) == 0 {
 		return
 	}
-	points := map[string]int64{}
-	first, last := point(lines[0].Wall)-1, point(lines[len(lines)-1].Wall)+1
-	for p := first; p <= last && !celery; p++ {
-		points[task.TickID("twin", time.Unix(0, p*int64(twinEvery)))] = p
-	}
+	points := gridPoints(lines, "twin", twinEvery)
 	for _, l := range lines {
 		at, known := points[l.Task]
 		if celery {
@@ -145,6 +142,21 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 	}
 }
 
+// gridPoints are the ids of the ticks of an interval around the time of a ledger, with
+// their places on its grid.
+func gridPoints(lines []ledger.Line, schedule string, every time.Duration) map[string]int64 {
+	points := map[string]int64{}
+	if len(lines) == 0 {
+		return points
+	}
+	const before = time.Minute // what is made up for was due earlier
+	first, last := lines[0].Wall.Add(-before).UnixNano()/int64(every), lines[len(lines)-1].Wall.UnixNano()/int64(every)+1
+	for p := first; p <= last; p++ {
+		points[task.TickID(schedule, time.Unix(0, p*int64(every)))] = p
+	}
+	return points
+}
+
 func point(t time.Time) int64 { return t.UnixNano() / int64(twinEvery) }
 
 // due is how many grid points there are from the first tick to the last, and missed
@@ -153,4 +165,25 @@ func (s *sends) due() (due, missed int) {
 	points := slices.Collect(maps.Keys(s.at))
 	due = int(slices.Max(points)-slices.Min(points)) + 1
 	return due, due - len(points)
+}
+
+// MeasureCaughtUp measures how many ticks a scheduler has sent that were due before it
+// led.
+func MeasureCaughtUp(name string) Step {
+	return Step{"count the ticks that were made up for", func(_ context.Context, t *Trial) error {
+		lines, err := t.read(name)
+		if err != nil {
+			return err
+		}
+		points, led, late := gridPoints(lines, "twin", twinEvery), int64(math.MaxInt64), 0
+		for _, l := range lines {
+			switch p, known := points[l.Task]; {
+			case l.Event == ledger.Leading:
+				led = point(l.Wall)
+			case l.Event == ledger.Confirmed && known && p <= led:
+				late++
+			}
+		}
+		return t.Measure("ticks_made_up_for", float64(late))
+	}}
 }

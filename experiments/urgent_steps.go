@@ -10,7 +10,8 @@ import (
 // MeasureUrgent measures how long the tasks of the producer high waited, from
 // their confirm to their first start: in milliseconds, and in tasks of the
 // producer low that were begun meanwhile, by whatever worker
-// (low_before_high_max: of the one for which they were the most).
+// (low_before_high_max: of the one for which they were the most). low_among_high
+// is how many of low were begun between the first and the last of high.
 func MeasureUrgent() Step {
 	return Step{"measure what was begun before the urgent tasks", func(_ context.Context, t *Trial) error {
 		all, high, err := t.urgents()
@@ -18,6 +19,17 @@ func MeasureUrgent() Step {
 			return err
 		}
 		most, waits := 0, []float64{}
+		low, first, last := 0, -1, 0 // of low until then, when the first and the last of high began
+		for _, b := range all {
+			switch {
+			case !high[b.task]:
+				low++
+			case first < 0:
+				first, last = low, low
+			default:
+				last = low
+			}
+		}
 		for _, h := range all {
 			if !high[h.task] {
 				continue
@@ -31,7 +43,7 @@ func MeasureUrgent() Step {
 			most = max(most, before)
 			waits = append(waits, milliseconds(h.confirmed, h.begun))
 		}
-		return errors.Join(t.Measure(lowBefore, float64(most)), t.Measure(highWait, quantile(waits, 1)), t.Measure("high_wait_median_ms", quantile(waits, 0.5)))
+		return errors.Join(t.Measure(lowBefore, float64(most)), t.Measure(lowAmong, float64(last-first)), t.Measure(highWait, quantile(waits, 1)), t.Measure("high_wait_median_ms", quantile(waits, 0.5)))
 	}}
 }
 
