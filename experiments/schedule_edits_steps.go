@@ -14,9 +14,15 @@ import (
 // EditSchedule changes a schedule as a person does: acklab schedule WORD NAME ...
 func EditSchedule(word, name string, flags ...string) Step {
 	return Step{"acklab schedule " + word + " " + name, func(ctx context.Context, t *Trial) error {
+		if word == "add" && t.run.plants(plantIdleVictim) {
+			return nil
+		}
 		store, err := t.scheduleStore()
 		if err != nil {
 			return err
+		}
+		if slices.Contains(flags, "--catch-up") && t.run.plants(plantCatchUp) {
+			flags = append(slices.Clone(flags), "--catch-up", "none", "--window", "0s") // the last word counts
 		}
 		args := append([]string{"schedule", word, name, "--store", store}, flags...)
 		if word == "add" {

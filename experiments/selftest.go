@@ -81,7 +81,7 @@ func Selftest(ctx context.Context, o SelftestOptions) (Matrix, error) {
 	var mu sync.Mutex
 	done, total := 0, len(chosen)*len(m.Plants)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4) // most plants make a trial wait for what never comes
+	group.SetLimit(8) // most plants make a trial wait for what never comes
 	for _, p := range m.Plants {
 		group.Go(func() error {
 			return plantAll(ctx, o, p, chosen, func(e *Experiment, s Square) {

@@ -168,7 +168,7 @@ var blindTo = map[string]excuses{
 		plant.NeighbourAcked: "the worker has one delivery at a time, so there is no other",
 		plantZone:            onTime[plantZone],
 		plantLock:            "one scheduler comes after the other",
-		plantCatchUp:         "the schedule is not from a file here; two-schedulers sees it",
+		plant.ResultDropped:  "a result matters only where a tick is doubled; two-schedulers sees it",
 	}),
 	"worker-crash": atOnce.and(calm),
 	"worker-killed-at-random": atOnce.and(calm).and(excuses{

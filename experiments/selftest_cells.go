@@ -127,8 +127,9 @@ var aims = map[string]map[string]aim{
 		"": {"rabbitmq", Setting{}},
 	},
 	"two-schedulers": {
-		"":        {"rabbitmq", Setting{"leader": oneLeads, "fault": leaderKilled, "catch_up": "all"}},
-		plantLock: {"rabbitmq", Setting{"leader": oneLeads, "fault": leaderLives}},
+		"":                  {"rabbitmq", Setting{"leader": oneLeads, "fault": leaderKilled, "catch_up": "all"}},
+		plantLock:           {"rabbitmq", Setting{"leader": oneLeads, "fault": leaderLives}},
+		plant.ResultDropped: {"rabbitmq", Setting{"leader": eachItsOwn, "dedupe": "by the result store"}},
 	},
 	"schedules-change-while-it-runs": {
 		"": {"rabbitmq", Setting{"change": changeKill}},

@@ -75,12 +75,15 @@ func twinCellOf(sys System, setting Setting) Cell {
 // ask the result store, one task at a time, so that a double never runs beside the
 // first.
 func doubleCell(sys System, dedupe bool) Cell {
-	c := twinCellOf(sys, Setting{"leader": eachItsOwn, "fault": leaderLives, "catch_up": "all", "dedupe": "no"})
+	how := "no"
+	if dedupe {
+		how = "by the result store"
+	}
+	c := twinCellOf(sys, Setting{"leader": eachItsOwn, "fault": leaderLives, "catch_up": "all", "dedupe": how})
 	if c.NotRun != "" {
 		return c
 	}
 	if dedupe {
-		c.Setting["dedupe"] = "by the result store"
 		if sys.Celery {
 			c.NotRun = "no such point: Celery's workers do not ask whether a task has run"
 			return c

@@ -56,6 +56,7 @@ from datetime import datetime, timezone
 
 import kombu.message
 from celery import Celery, Task, signals
+from celery.utils.objects import Bunch
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu import Exchange, Queue
@@ -981,9 +982,10 @@ def watch_results(app):
         if properties:
             who['msg'] = message_id(task_id, who['retries'], properties)
             who['queue'] = (getattr(request, 'delivery_info', None) or {}).get('routing_key')
-        if not properties and state == 'FAILURE':
+        if not properties and state == 'FAILURE' and not isinstance(request, Bunch):
             # Of a task that nobody has delivered: what came after it in a chain, or
-            # waited for a chord, will never run.
+            # waited for a chord, will never run. (A task that nobody knows was
+            # delivered: Celery makes a Bunch for its request.)
             answer = store(backend, task_id, result, state, traceback=traceback, request=request, **kwargs)
             ledger.write('called-off', {'task': task_id}, reason=repr(result))
             return answer

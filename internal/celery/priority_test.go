@@ -44,7 +44,7 @@ func TestOurPrioritiesAreServedByCeleryInOurDirection(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w := b.startAt(t, b.url+"?priority=on", queue, celery.Options{Pool: celery.Solo, AcksLate: true, Multiplier: 1})
+		w := b.startAt(t, b.url+"?priority=on", queue, celery.Options{Pool: celery.Solo, AcksLate: true, Multiplier: len(mixture)}) // with 1 it waits for its loop after each
 		w.await(ledger.Finished, len(mixture))
 		var got []int
 		for _, l := range w.stop().Lines {
