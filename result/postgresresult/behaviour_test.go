@@ -3,6 +3,7 @@ package postgresresult_test
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -172,5 +173,61 @@ func TestTraitsTellWhatOutlivesPostgres(t *testing.T) {
 	}
 	if got := open(t, "postgres://u@127.0.0.1:1/db", result.Options{}).Traits(t.Context()); got.Durable != result.Unknown || got.Version != "" {
 		t.Errorf("nobody there: %+v", got)
+	}
+}
+
+// A role that may not make tables uses those that were made for it: results need
+// no tables of chords.
+func TestAResultNeedsNoTableOfChords(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := servertest.Postgres(t, server.PostgresOptions{NoSync: true, Password: "right"})
+	one := result.Result{TaskID: "t1", State: task.Started}
+	if err := open(t, p.URL(""), result.Options{}).Store(ctx, one); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"DROP TABLE IF EXISTS acklab_chord_members", "DROP TABLE IF EXISTS acklab_chords",
+		"REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE guest LOGIN PASSWORD 'guest'",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON acklab_results TO guest",
+	} {
+		if err := exec(ctx, p, statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	u, err := url.Parse(p.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("guest", "guest")
+	guest := open(t, u.String(), result.Options{})
+	one.TaskID = "t2"
+	if err := guest.Store(ctx, one); err != nil {
+		t.Error(err)
+	}
+	if r, err := guest.Get(ctx, "t1"); err != nil || r.State != task.Started {
+		t.Errorf("%+v, %v", r, err)
+	}
+	_, err = guest.Join(ctx, result.Part{Chord: "c1", Size: 1})
+	if !errors.Is(err, result.ErrUnavailable) || !strings.Contains(err.Error(), "acklab_chords") {
+		t.Errorf("join without its tables: %v", err)
+	}
+}
+
+func TestTablesOfChordsThatWereDroppedAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	p := servertest.Postgres(t, server.PostgresOptions{NoSync: true})
+	s := open(t, p.URL(""), result.Options{})
+	for _, drop := range []string{"acklab_chord_members", "acklab_chord_members, acklab_chords"} {
+		chord := "of " + drop
+		if _, err := s.Join(t.Context(), result.Part{Chord: chord, Size: 2}); err != nil {
+			t.Error(err)
+		}
+		if err := exec(t.Context(), p, "DROP TABLE "+drop); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Values(t.Context(), chord, 2); !errors.Is(err, result.ErrMalformed) {
+			t.Errorf("without %s: %v", drop, err)
+		}
 	}
 }

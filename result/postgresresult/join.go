@@ -37,7 +37,7 @@ func (s *Store) Join(ctx context.Context, p result.Part) (result.Joined, error) 
 	var joined result.Joined
 	err := p.Validate()
 	if err == nil {
-		err = s.bounded(ctx, func(ctx context.Context) error {
+		err = s.bounded(ctx, s.chords, func(ctx context.Context) error {
 			row := s.pool.QueryRow(ctx, joinText, p.Chord, p.Member, p.Size, valueText(p), s.seconds())
 			return row.Scan(&joined.Members, &joined.Failed, &joined.Last, &joined.FirstFailed)
 		})
@@ -66,7 +66,7 @@ func (s *Store) Values(ctx context.Context, chord string, size int) ([]json.RawM
 	values := make([]json.RawMessage, size)
 	err := result.CheckChord(chord, size)
 	if err == nil {
-		err = s.bounded(ctx, func(ctx context.Context) error {
+		err = s.bounded(ctx, s.chords, func(ctx context.Context) error {
 			rows, err := s.pool.Query(ctx, valuesText, chord, size)
 			if err != nil {
 				return err
