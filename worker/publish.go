@@ -51,6 +51,9 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 		case err == nil:
 		case errors.Is(err, broker.ErrRefused):
 			line.Event, outcome = ledger.Refused, metrics.Refused
+			if refusedAs(err, broker.Duplicate) {
+				line.Detail = map[string]string{ledger.DetailDuplicate: "true"}
+			}
 		default:
 			line.Event, outcome = ledger.Unsure, metrics.Unsure
 		}

@@ -70,10 +70,11 @@ func (h *history) cause(r *record) Cause {
 	}
 }
 
-// missing are the messages that the broker had and was not told to forget.
+// missing are the messages that the broker had and was not told to forget, as
+// often as it had confirmed them: each confirm is of a copy of its own.
 func (r *record) missing() (missing []*letter) {
 	for _, l := range r.letters {
-		if stored := l.status() == confirmed || len(l.received) > 0; stored && l.acks == 0 {
+		if stored := l.status() == confirmed || len(l.received) > 0; stored && l.acks < max(1, l.confirms()) {
 			missing = append(missing, l)
 		}
 	}
@@ -125,6 +126,14 @@ func (r *record) copied() bool {
 func (l *letter) confirms() (n int) {
 	for _, p := range l.publish {
 		n += p.confirmed
+	}
+	return n
+}
+
+// refusals is how often an attempt of it was certainly not stored.
+func (l *letter) refusals() (n int) {
+	for _, p := range l.publish {
+		n += p.refused
 	}
 	return n
 }

@@ -66,7 +66,7 @@ type record struct {
 	collapsed        []event
 	over             int64 // when it first ended for good; 0: never
 	finishedAt       int64 // first; 0: never
-	confirmedAt      int64 // the first confirm; 0: none
+	confirmedAt      int64 // when the broker first said that it has it; 0: never
 	heldDead         int
 	heldAlive        int
 	received         []event // its receives, by mono
@@ -89,8 +89,9 @@ type letter struct {
 	attempts []event
 }
 
-// publishing counts one publisher's lines about one message.
-type publishing struct{ attempted, confirmed, unsure, refused int }
+// publishing counts one publisher's lines about one message. Duplicates are those
+// of the refused that say that the broker has the message already.
+type publishing struct{ attempted, confirmed, unsure, refused, duplicates int }
 
 // newHistory opens the books. What is wrong with them is noted.
 func newHistory(t ledger.Trial, files map[string]ledger.File) *history {
@@ -225,13 +226,22 @@ func (r *record) publish(e event, l *letter) {
 		l.attempts = append(l.attempts, e)
 	case ledger.Confirmed:
 		p.confirmed++
-		if r.confirmedAt == 0 {
-			r.confirmedAt = e.Mono
-		}
+		r.had(e)
 	case ledger.Unsure:
 		p.unsure++
 	case ledger.Refused:
 		p.refused++
+		if e.Detail[ledger.DetailDuplicate] != "" {
+			p.duplicates++
+			r.had(e)
+		}
+	}
+}
+
+// had enters that the broker says it has a message of the task.
+func (r *record) had(e event) {
+	if r.confirmedAt == 0 {
+		r.confirmedAt = e.Mono
 	}
 }
 
