@@ -158,7 +158,7 @@ func (h *history) fate(r *record) Fate {
 		f.Messages = append(f.Messages, l.id)
 	}
 	f.Class, f.Cause = h.classify(r)
-	f.CalledOff, f.Collapsed = f.Class == NeverSent && r.calledOff, len(r.collapsed) > 0
+	f.CalledOff, f.Collapsed = f.Class == NeverSent && len(r.calledOff) > 0, len(r.collapsed) > 0
 	if r.ended() {
 		f.Leftover = r.heldAlive
 	}

@@ -62,7 +62,9 @@ type record struct {
 	failed           bool            // for good
 	expired, revoked bool
 	resultLost       bool
-	calledOff        bool
+	workflow         string  // that it was planned as a part of; "": of none that is known
+	calledOff        []event // the lines that say so
+	fell             int64   // when something first kept it from its end; 0: nothing
 	collapsed        []event
 	over             int64 // when it first ended for good; 0: never
 	finishedAt       int64 // first; 0: never
@@ -164,10 +166,15 @@ func (h *history) take(e event, as role) {
 		r.attempted = true
 		return
 	}
+	r.fall(e)
 	switch as {
 	case promising:
 		r.planned = true
-		r.calledOff = r.calledOff || e.Event == ledger.CalledOff
+		if e.Event == ledger.CalledOff {
+			r.calledOff = append(r.calledOff, e)
+		} else {
+			r.workflow = cmp.Or(r.workflow, e.Detail[ledger.DetailWorkflow])
+		}
 	case publishes:
 		r.publish(e, l)
 	case witnessing:
