@@ -1,9 +1,6 @@
 package check
 
-import (
-	"acklab/internal/ledger"
-	"acklab/task"
-)
+import "acklab/internal/ledger"
 
 // fall enters what keeps a task from success, or its chord from knowing of it.
 func (r *record) fall(e event) {
@@ -23,7 +20,7 @@ func falls(e event) bool {
 	case ledger.Refused:
 		return e.Detail[ledger.DetailDuplicate] == ""
 	case ledger.ResultStored, ledger.ResultKept, ledger.ResultLost:
-		return e.State == string(task.Failure) || e.State == string(task.Revoked)
+		return e.State == "FAILURE" || e.State == "REVOKED"
 	}
 	return false
 }
