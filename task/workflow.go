@@ -15,6 +15,8 @@ const (
 	MaxTasks = 100_000 // in one workflow
 	MaxSteps = 1_000   // of one chain
 	MaxDepth = 50      // signatures within signatures
+
+	maxCallbacks = 2 * MaxSize // bytes of a chord's callback in all its members
 )
 
 // Plan is a workflow whose ids are all chosen, before anything is published.
@@ -79,7 +81,9 @@ type planner struct {
 	unowed bool // what is being planned runs only when something fails
 	owed   []Step
 	tasks  int
-	depth  int
+	// inherited are the errbacks that came from a chain or group to its tasks.
+	inherited int
+	depth     int
 }
 
 // place is where in the workflow a signature stands.
@@ -103,7 +107,7 @@ func (p *planner) plan(s *Signature, at place, given []json.RawMessage) (*Plan, 
 	if err != nil {
 		return nil, fmt.Errorf("plan a workflow: %w", err)
 	}
-	first, err := s.messages(given, nil)
+	first, err := (&beginning{}).messages(s, given, nil)
 	if err != nil {
 		return nil, fmt.Errorf("plan a workflow: %w", err)
 	}
@@ -147,7 +151,7 @@ func (p *planner) settle(s *Signature, at place) (ends []*Signature, err error) 
 
 func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 	if p.tasks++; p.tasks > MaxTasks {
-		return nil, fmt.Errorf("more than %d tasks", MaxTasks)
+		return nil, errTooMany
 	}
 	o := &s.Options
 	p.fill(&s.TaskID)
@@ -201,7 +205,7 @@ func (p *planner) links(s *Signature) error {
 }
 
 func (p *planner) chain(s *Signature, at place) (ends []*Signature, err error) {
-	if s.Tasks, err = unchain(s); err != nil {
+	if s.Tasks, err = p.unchain(s); err != nil {
 		return nil, err
 	}
 	s.Link, s.LinkError = nil, nil
@@ -241,7 +245,7 @@ func (p *planner) group(s *Signature, at place) (ends []*Signature, err error) {
 
 // members settles those of s as members of g.
 func (p *planner) members(s *Signature, at place, g *membership) (ends []*Signature, err error) {
-	if s.Tasks, err = unroll(nil, s.Tasks, s.LinkError); err != nil {
+	if s.Tasks, err = p.unroll(nil, s.Tasks, s.LinkError); err != nil {
 		return nil, err
 	}
 	at.group = g
@@ -269,7 +273,7 @@ func (p *planner) chord(s *Signature, at place) ([]*Signature, error) {
 		return nil, err
 	}
 	if s.Body.chordSize = g.size; g.size > MaxTasks {
-		return nil, fmt.Errorf("more than %d tasks", MaxTasks)
+		return nil, errTooMany
 	}
 	defer func(before bool) { p.once = before }(p.once)
 	p.once = true
