@@ -115,6 +115,33 @@ func TestWhatHasExpiredIsRemoved(t *testing.T) {
 	eventually(t, c, "SELECT count(*) <= 2 FROM acklab_results") // of 52
 }
 
+// The members of a chord go with it, so one clean-up takes chords by their size.
+func TestWhatHasExpiredOfChordsIsRemovedByTheirMembers(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := servertest.Postgres(t, server.PostgresOptions{NoSync: true})
+	s := open(t, p.URL(""), result.Options{Expires: time.Hour})
+	if _, err := s.Join(ctx, result.Part{Chord: "first", Size: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(ctx, p, `INSERT INTO acklab_chords (chord, joined, failed, expires)
+		SELECT 'old-' || i, 4000, 0, now() - make_interval(secs => i) FROM generate_series(1, 9) AS i`); err != nil {
+		t.Fatal(err)
+	}
+	c, err := pgx.Connect(ctx, p.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	for _, left := range []int{6, 3, 0} {
+		postgresresult.TidyNow(s)
+		if _, err := s.Join(ctx, result.Part{Chord: "first", Size: 2}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, c, fmt.Sprintf("SELECT count(*) = %d FROM acklab_chords WHERE chord LIKE 'old-%%'", left))
+	}
+}
+
 // eventually asks until the answer is yes.
 func eventually(t *testing.T, c *pgx.Conn, question string) {
 	t.Helper()

@@ -30,7 +30,9 @@ ON CONFLICT (chord) DO UPDATE SET joined = c.joined + excluded.joined, failed = 
 RETURNING joined, failed, coalesce(last = $2, false), coalesce(first_failed = $2, false)`
 
 // valuesText fetches what the members of a chord have returned.
-const valuesText = `SELECT member, value::text FROM acklab_chord_members WHERE chord = $1 AND member < $2`
+const valuesText = `
+SELECT m.member, m.value::text FROM acklab_chord_members AS m JOIN acklab_chords AS c USING (chord)
+WHERE m.chord = $1 AND m.member < $2 AND (c.expires IS NULL OR c.expires > now())`
 
 // Join implements result.Store.
 func (s *Store) Join(ctx context.Context, p result.Part) (result.Joined, error) {
@@ -63,9 +65,10 @@ func valueText(p result.Part) *string {
 
 // Values implements result.Store.
 func (s *Store) Values(ctx context.Context, chord string, size int) ([]json.RawMessage, error) {
-	values := make([]json.RawMessage, size)
 	err := result.CheckChord(chord, size)
+	var values []json.RawMessage
 	if err == nil {
+		values = make([]json.RawMessage, size)
 		err = s.bounded(ctx, s.chords, func(ctx context.Context) error {
 			rows, err := s.pool.Query(ctx, valuesText, chord, size)
 			if err != nil {
