@@ -106,7 +106,7 @@ func (m *Message) Successors(l Links, value json.RawMessage) (*Plan, error) {
 	out := &Plan{}
 	given := []json.RawMessage{orNull(value)}
 	for _, s := range l.Callbacks {
-		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID, link: true}, given); err != nil {
+		if err := p.add(out, s, after, given); err != nil {
 			return nil, err
 		}
 	}
@@ -129,7 +129,7 @@ func (m *Message) Failing(l Links) (*Plan, error) {
 	p.unowed, p.once = true, true
 	out := &Plan{}
 	for _, s := range l.Errbacks {
-		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID, link: true}, []json.RawMessage{id}); err != nil {
+		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID}, []json.RawMessage{id}); err != nil {
 			return nil, err
 		}
 	}
