@@ -10,16 +10,17 @@ func (r *record) fall(e event) {
 }
 
 // falls tells whether what follows the task of the line may be called off from
-// here on. A value that cannot be stored is a FAILURE of a task that has finished.
+// here on. Of a task that has finished, a value that is no JSON is a FAILURE, and
+// one that the store does not take ends its chord.
 func falls(e event) bool {
 	switch e.Event {
 	case ledger.Failed:
 		return e.Final
-	case ledger.Rejecting, ledger.Expired, ledger.Revoked, ledger.JoinLost:
+	case ledger.Rejecting, ledger.Expired, ledger.Revoked, ledger.JoinLost, ledger.ResultLost:
 		return true
 	case ledger.Refused:
 		return e.Detail[ledger.DetailDuplicate] == ""
-	case ledger.ResultStored, ledger.ResultKept, ledger.ResultLost:
+	case ledger.ResultStored, ledger.ResultKept:
 		return e.State == "FAILURE" || e.State == "REVOKED"
 	}
 	return false

@@ -34,6 +34,7 @@ func TestATaskIsCalledOffOnlyAfterOneOfItsWorkflowHasFallen(t *testing.T) {
 		"after a rejection":              {"w", ends(ledger.Rejecting), nil, false},
 		"after a lost join":              {"w", ends(ledger.Started, ledger.Finished, ledger.JoinLost), nil, false},
 		"after a value that is no JSON":  {"w", unstorable, nil, false},
+		"after a lost result":            {"w", ends(ledger.Started, ledger.Finished, ledger.ResultLost), nil, false},
 		"after a refusal":                {"w", func(b *bench) { b.publish("worker", "t0", "m1", ledger.Refused) }, nil, false},
 		"of nobody's plan":               {"", ends(ledger.Started, ledger.Failed), nil, false},
 		"after a success":                {"w", ends(ledger.Started, ledger.Finished), nil, true},
