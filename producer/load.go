@@ -28,6 +28,12 @@ const quantum = 10 * time.Millisecond
 // maxCopies bounds how often one message is published.
 const maxCopies = 100
 
+// The bounds of a load, which is planned as a whole before anything is published.
+const (
+	maxMessages = 10_000_000
+	maxLinks    = 1 << 30 // bytes that its messages say about what follows them
+)
+
 // Load says what to publish.
 type Load struct {
 	// Count is how many tasks; 1 or more.
@@ -87,6 +93,8 @@ func (l Load) Check() error {
 		return errors.New("a load needs the name of a task")
 	case l.Options.Queue == "":
 		return errors.New("a load needs a queue")
+	case l.Messages() > maxMessages:
+		return fmt.Errorf("a load of more than %d messages: publish it in parts", maxMessages)
 	}
 	for _, p := range append([]int{l.Options.Priority}, l.Priorities...) {
 		if p < 0 || p > task.MaxPriority {
@@ -96,13 +104,36 @@ func (l Load) Check() error {
 	return l.checkTimes(time.Now())
 }
 
-// Messages is how many messages the load publishes at the most.
+// Messages is how many messages the load publishes at the most; math.MaxInt: that
+// many or more.
 func (l Load) Messages() int {
-	first := 1
+	n := max(l.Copies, 1)
 	if l.Workflow != nil {
-		first = starts(l.Workflow)
+		n *= starts(l.Workflow)
 	}
-	return l.Count * first * max(l.Copies, 1)
+	if n > 0 && l.Count > math.MaxInt/n {
+		return math.MaxInt
+	}
+	return l.Count * n
+}
+
+// checkLinks says when what follows the tasks is too much to be planned as a whole.
+func (l Load) checkLinks() error {
+	if l.Workflow == nil || l.Count == 1 {
+		return nil // one plan has bounds of its own
+	}
+	plan, err := l.Workflow.Plan(l.Options)
+	if err != nil {
+		return err
+	}
+	size := 0
+	for _, m := range plan.First {
+		size += len(m.Embed)
+	}
+	if size > maxLinks/l.Count {
+		return fmt.Errorf("%d workflows whose first messages hold %d bytes of what follows, at most %d are possible in one load: publish it in parts", l.Count, size, maxLinks)
+	}
+	return nil
 }
 
 // Message makes one message of the load, with ids of its own. Its countdown
@@ -122,6 +153,9 @@ func (l Load) Message() (*task.Message, error) {
 // messages makes all messages of the load and writes each as planned, so that
 // a producer that dies leaves no silence but tasks that were never sent.
 func (p *Producer) messages(l Load) ([]*task.Message, error) {
+	if err := l.checkLinks(); err != nil {
+		return nil, err
+	}
 	var msgs []*task.Message
 	for i := range l.Count {
 		if l.Workflow != nil {

@@ -228,6 +228,8 @@ func TestALoadThatMakesNoSenseIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"rate +Inf is no numbe":  func(l *producer.Load) { l.Rate = math.Inf(1) },
 		"size -1 is negative":    func(l *producer.Load) { l.Size = -1 },
 		"needs the name":         func(l *producer.Load) { l.Name = "" },
+		"more than 10000000":     func(l *producer.Load) { l.Count, l.Copies = math.MaxInt/2, 3 },
+		"publish it in parts":    func(l *producer.Load) { l.Count = 10_000_001 },
 		"needs a queue":          func(l *producer.Load) { l.Options.Queue = "" },
 	} {
 		d := newDesk(t)

@@ -60,6 +60,21 @@ func TestWhatBecameOfAPublishIsInTheLedgerAndInTheTally(t *testing.T) {
 	}
 }
 
+func TestARefusedDuplicateIsMarked(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	reasons := []broker.Reason{broker.Duplicate, broker.Full}
+	d.fate = func(n int) error { return &broker.Refusal{Reason: reasons[n]} }
+	if _, _, err := d.producer().Publish(t.Context(), message(t, "q"), message(t, "q")); err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range d.lines(ledger.Refused) {
+		if marked := l.Detail[ledger.DetailDuplicate] != ""; marked != (i == 0) {
+			t.Errorf("refused as %s: %+v", reasons[i], l)
+		}
+	}
+}
+
 func TestAnErrorThatIsNoRefusalIsUnsure(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -80,3 +80,17 @@ func TestAWorkflowThatCannotBeSentIsRefusedBeforeAnythingIsPublished(t *testing.
 		t.Errorf("without a ledger: %v", err)
 	}
 }
+
+func TestWorkflowsWhoseLinksAreTooMuchTogetherAreRefusedBeforeAnyIsPlanned(t *testing.T) {
+	t.Parallel()
+	steps := make([]*task.Signature, 200)
+	for i := range steps {
+		steps[i] = &task.Signature{Name: "noop"}
+	}
+	d := newDesk(t)
+	l := producer.Load{Count: 100_000, Workflow: task.Chain(steps...), Options: task.Options{Queue: "q"}}
+	if _, err := d.producer().Run(t.Context(), l, nil); err == nil || !strings.Contains(err.Error(), "publish it in parts") {
+		t.Error(err)
+	}
+	d.wrote(nil)
+}

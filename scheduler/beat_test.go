@@ -165,6 +165,11 @@ func TestADuplicateCountsAsSent(t *testing.T) {
 		r.open()
 		wait(90 * time.Second)
 		r.end()
+		for _, l := range r.wrote(ledger.Refused) {
+			if l.Detail[ledger.DetailDuplicate] == "" {
+				t.Errorf("the line does not say that the broker has it: %+v", l)
+			}
+		}
 		states, _ := r.cfg.Keeper.States(context.Background())
 		if s := states["a"]; len(r.desk.sent) != 1 || s.Runs != 1 || s.Pending != nil {
 			t.Errorf("%d tries, %+v", len(r.desk.sent), s)

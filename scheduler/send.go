@@ -195,6 +195,9 @@ func (t *term) published(s sending, err error) {
 		line.Event, outcome = ledger.Unsure, metrics.Unsure
 		s.unsure = true
 	}
+	if held {
+		line.Detail = map[string]string{ledger.DetailDuplicate: "true"}
+	}
 	if err != nil {
 		line.Reason = err.Error()
 	}

@@ -106,7 +106,7 @@ func (m *Message) Successors(l Links, value json.RawMessage) (*Plan, error) {
 	out := &Plan{}
 	given := []json.RawMessage{orNull(value)}
 	for _, s := range l.Callbacks {
-		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID, link: true}, given); err != nil {
+		if err := p.add(out, s, after, given); err != nil {
 			return nil, err
 		}
 	}
@@ -129,7 +129,7 @@ func (m *Message) Failing(l Links) (*Plan, error) {
 	p.unowed, p.once = true, true
 	out := &Plan{}
 	for _, s := range l.Errbacks {
-		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID, link: true}, []json.RawMessage{id}); err != nil {
+		if err := p.add(out, s, place{parent: m.TaskID, after: m.TaskID}, []json.RawMessage{id}); err != nil {
 			return nil, err
 		}
 	}
@@ -173,49 +173,6 @@ func (p *planner) add(out *Plan, s *Signature, at place, given []json.RawMessage
 	out.Results = append(out.Results, one.Results...)
 	out.Ends = append(out.Ends, one.Ends...)
 	return nil
-}
-
-// messages are those by which s begins, given the arguments; rest are the steps
-// that follow it in its chain.
-func (s *Signature) messages(given []json.RawMessage, rest []*Signature) ([]*Message, error) {
-	for _, end := range s.ends { // the chord begins
-		end.chord = s.Body
-	}
-	if s.Shape != Single && !s.Immutable {
-		given = slices.Concat(given, s.Args)
-	}
-	switch s.Shape {
-	case ChainShape:
-		return s.Tasks[0].messages(given, s.Tasks[1:])
-	case ChordShape:
-		if len(s.Tasks) == 0 {
-			return s.Body.messages([]json.RawMessage{json.RawMessage("[]")}, nil)
-		}
-		fallthrough
-	case GroupShape:
-		var all []*Message
-		for _, member := range s.Tasks {
-			some, err := member.messages(given, nil)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, some...)
-		}
-		return all, nil
-	}
-	m := s.message(given)
-	links := Links{Callbacks: s.Link, Errbacks: s.LinkError, Chain: rest, Chord: s.chord}
-	if len(s.Link)+len(s.LinkError)+len(rest) > 0 || s.chord != nil {
-		embed, err := json.Marshal(links)
-		if err != nil {
-			return nil, fmt.Errorf("the links of task %q: %w", s.Name, err)
-		}
-		m.Embed = embed
-	}
-	if size := len(m.Embed); size > MaxSize {
-		return nil, fmt.Errorf("task %q: what follows it takes %d bytes in its message, at most %d are possible", s.Name, size, MaxSize)
-	}
-	return []*Message{m}, nil
 }
 
 // message is the call itself, without links.

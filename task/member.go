@@ -64,7 +64,7 @@ func (c *Member) plan(given json.RawMessage) (*Plan, error) {
 	}
 	p := planner{queue: c.queue, once: true, root: c.root, newID: derived(c.Group + " callback")}
 	out := &Plan{}
-	return out, p.add(out, c.callback, place{after: c.Group, callback: true}, []json.RawMessage{given})
+	return out, p.add(out, c.callback, place{after: c.Group}, []json.RawMessage{given})
 }
 
 // CalledOff plans the callback of a chord that will not run because a member has

@@ -13,12 +13,13 @@ import (
 var (
 	errGroupLink = errors.New("a group has no one result for a link: use a chord")
 	errNoBody    = errors.New("a chord without a body")
+	errTooMany   = fmt.Errorf("more than %d tasks", MaxTasks)
 )
 
 // unchain is the steps of a chain in the form in which they are sent: chains
 // among them spliced, and a group or chord only as the last, for what follows one
 // is the body of a chord.
-func unchain(s *Signature) ([]*Signature, error) {
+func (p *planner) unchain(s *Signature) ([]*Signature, error) {
 	var steps []*Signature
 	for _, step := range s.Tasks {
 		if step == nil {
@@ -28,7 +29,7 @@ func unchain(s *Signature) ([]*Signature, error) {
 			steps = append(steps, step)
 			continue
 		}
-		inner, err := unchain(step)
+		inner, err := p.unchain(step)
 		if err != nil {
 			return nil, err
 		}
@@ -45,8 +46,8 @@ func unchain(s *Signature) ([]*Signature, error) {
 	}
 	last := steps[len(steps)-1]
 	last.Link = append(last.Link, cloneAll(s.Link)...)
-	for _, step := range steps {
-		step.LinkError = append(step.LinkError, cloneAll(s.LinkError)...)
+	if err := p.inherit(steps, s.LinkError); err != nil {
+		return nil, err
 	}
 	for i, step := range steps[:len(steps)-1] {
 		switch step.Shape {
@@ -54,8 +55,8 @@ func unchain(s *Signature) ([]*Signature, error) {
 			if len(step.Link) > 0 {
 				return nil, errGroupLink
 			}
-			for _, member := range step.Tasks {
-				member.LinkError = append(member.LinkError, cloneAll(step.LinkError)...)
+			if err := p.inherit(step.Tasks, step.LinkError); err != nil {
+				return nil, err
 			}
 			step.Shape, step.Body, step.LinkError = ChordShape, chainOf(steps[i+1:]), nil
 		case ChordShape:
@@ -81,19 +82,44 @@ func chainOf(steps []*Signature) *Signature {
 
 // unroll appends the members of a group, those of groups among them in their
 // place, and gives each the errbacks of its group.
-func unroll(dst, members, errbacks []*Signature) (_ []*Signature, err error) {
+func (p *planner) unroll(dst, members, errbacks []*Signature) (_ []*Signature, err error) {
+	if err := p.inherit(members, errbacks); err != nil {
+		return nil, err
+	}
 	for _, m := range members {
-		if m == nil {
-			return nil, errors.New("a member of a group is nil")
-		}
-		m.LinkError = append(m.LinkError, cloneAll(errbacks)...)
 		if m.Shape != GroupShape {
 			dst = append(dst, m)
 		} else if len(m.Link) > 0 {
 			return nil, errGroupLink
-		} else if dst, err = unroll(dst, m.Tasks, m.LinkError); err != nil {
+		} else if dst, err = p.unroll(dst, m.Tasks, m.LinkError); err != nil {
 			return nil, err
 		}
 	}
 	return dst, nil
+}
+
+// inherit gives each of the signatures errbacks of its own. Those count as tasks
+// before they are made: a text can ask for more than there is memory for.
+func (p *planner) inherit(heirs, errbacks []*Signature) error {
+	size := count(errbacks)
+	for _, s := range heirs {
+		if s == nil {
+			return errors.New("a member of a group is nil")
+		}
+		if p.inherited += size; p.inherited > MaxTasks {
+			return errTooMany
+		}
+		s.LinkError = append(s.LinkError, cloneAll(errbacks)...)
+	}
+	return nil
+}
+
+// count is how many signatures there are, those within each other included.
+func count(list []*Signature) (n int) {
+	for _, s := range list {
+		if s != nil {
+			n += 1 + count(s.Tasks) + count(s.Link) + count(s.LinkError) + count([]*Signature{s.Body})
+		}
+	}
+	return n
 }

@@ -15,6 +15,8 @@ const (
 	MaxTasks = 100_000 // in one workflow
 	MaxSteps = 1_000   // of one chain
 	MaxDepth = 50      // signatures within signatures
+
+	maxCallbacks = 2 * MaxSize // bytes of a chord's callback in all its members
 )
 
 // Plan is a workflow whose ids are all chosen, before anything is published.
@@ -41,14 +43,8 @@ type Step struct {
 	// After is the id of the task, or of the group, that is done before; empty:
 	// the task is one of the first.
 	After string
-	// Group is the group that the task is a member of, Index its place there, from
-	// 0, and Chord whether a callback waits for that group.
+	// Group is the group that the task is a member of, if any.
 	Group string
-	Index int
-	Chord bool
-	// Callback: the task is the first of a chord's body, and After is the group.
-	// Link: it is linked to After, beside the chain.
-	Callback, Link bool
 }
 
 // Plan chooses every id of the workflow: task, group, root, parent, and the
@@ -79,22 +75,22 @@ type planner struct {
 	unowed bool // what is being planned runs only when something fails
 	owed   []Step
 	tasks  int
-	depth  int
+	// inherited are the errbacks that came from a chain or group to its tasks.
+	inherited int
+	depth     int
 }
 
 // place is where in the workflow a signature stands.
 type place struct {
-	parent, after  string
-	callback, link bool
-	group          *membership // of what the signature ends with; nil: of none
+	parent, after string
+	group         *membership // of what the signature ends with; nil: of none
 }
 
 // membership is a group while its members are counted.
 type membership struct {
-	id    string
-	size  int
-	last  string // the member that was counted last
-	chord bool   // a callback waits for it
+	id   string
+	size int
+	last string // the member that was counted last
 }
 
 // plan settles s and makes the first messages, which are given the arguments.
@@ -103,7 +99,7 @@ func (p *planner) plan(s *Signature, at place, given []json.RawMessage) (*Plan, 
 	if err != nil {
 		return nil, fmt.Errorf("plan a workflow: %w", err)
 	}
-	first, err := s.messages(given, nil)
+	first, err := (&beginning{}).messages(s, given, nil)
 	if err != nil {
 		return nil, fmt.Errorf("plan a workflow: %w", err)
 	}
@@ -147,7 +143,7 @@ func (p *planner) settle(s *Signature, at place) (ends []*Signature, err error) 
 
 func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 	if p.tasks++; p.tasks > MaxTasks {
-		return nil, fmt.Errorf("more than %d tasks", MaxTasks)
+		return nil, errTooMany
 	}
 	o := &s.Options
 	p.fill(&s.TaskID)
@@ -173,18 +169,14 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 		return nil, err
 	}
 	if !p.unowed {
-		index, _ := o.Extra[groupIndex].(int64)
-		p.owed = append(p.owed, Step{
-			Task: s.TaskID, Name: s.Name, Queue: o.Queue, After: at.after,
-			Group: o.GroupID, Index: int(index), Chord: s.chord != nil || at.group != nil && at.group.chord, Callback: at.callback, Link: at.link,
-		})
+		p.owed = append(p.owed, Step{Task: s.TaskID, Name: s.Name, Queue: o.Queue, After: at.after, Group: o.GroupID})
 	}
 	return []*Signature{s}, p.links(s)
 }
 
 // links settles what is called with the result, and with the failure, of s.
 func (p *planner) links(s *Signature) error {
-	at := place{parent: s.TaskID, after: s.TaskID, link: true}
+	at := place{parent: s.TaskID, after: s.TaskID}
 	for _, link := range s.Link {
 		if _, err := p.settle(link, at); err != nil {
 			return err
@@ -201,7 +193,7 @@ func (p *planner) links(s *Signature) error {
 }
 
 func (p *planner) chain(s *Signature, at place) (ends []*Signature, err error) {
-	if s.Tasks, err = unchain(s); err != nil {
+	if s.Tasks, err = p.unchain(s); err != nil {
 		return nil, err
 	}
 	s.Link, s.LinkError = nil, nil
@@ -213,7 +205,7 @@ func (p *planner) chain(s *Signature, at place) (ends []*Signature, err error) {
 		if ends, err = p.settle(step, at); err != nil {
 			return nil, err
 		}
-		at.parent, at.after, at.callback, at.link = step.TaskID, step.TaskID, false, false
+		at.parent, at.after = step.TaskID, step.TaskID
 	}
 	return ends, nil
 }
@@ -241,7 +233,7 @@ func (p *planner) group(s *Signature, at place) (ends []*Signature, err error) {
 
 // members settles those of s as members of g.
 func (p *planner) members(s *Signature, at place, g *membership) (ends []*Signature, err error) {
-	if s.Tasks, err = unroll(nil, s.Tasks, s.LinkError); err != nil {
+	if s.Tasks, err = p.unroll(nil, s.Tasks, s.LinkError); err != nil {
 		return nil, err
 	}
 	at.group = g
@@ -263,17 +255,17 @@ func (p *planner) chord(s *Signature, at place) ([]*Signature, error) {
 	s.Body.LinkError = append(s.Body.LinkError, s.LinkError...)
 	s.Link, s.LinkError = nil, nil
 	p.fill(&s.TaskID)
-	g := &membership{id: s.TaskID, chord: true, last: at.parent}
+	g := &membership{id: s.TaskID, last: at.parent}
 	var err error
-	if s.ends, err = p.members(s, place{parent: at.parent, after: at.after, link: at.link}, g); err != nil {
+	if s.ends, err = p.members(s, place{parent: at.parent, after: at.after}, g); err != nil {
 		return nil, err
 	}
 	if s.Body.chordSize = g.size; g.size > MaxTasks {
-		return nil, fmt.Errorf("more than %d tasks", MaxTasks)
+		return nil, errTooMany
 	}
 	defer func(before bool) { p.once = before }(p.once)
 	p.once = true
-	at.parent, at.after, at.callback, at.link = g.last, g.id, true, false
+	at.parent, at.after = g.last, g.id
 	return p.settle(s.Body, at)
 }
 

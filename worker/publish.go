@@ -22,13 +22,22 @@ func (w *Worker) publish(ctx context.Context, m *task.Message) error {
 
 // publishAll sends messages of the worker's own, between their ledger lines, and
 // returns the broker's word on each. Without the line that says so first, nothing
-// is sent.
+// is sent. Late, what comes after a batch of which the broker said nothing is not
+// attempted: the delivery goes back, and all of them will be.
 func (w *Worker) publishAll(ctx context.Context, ms []*task.Message) []error {
 	errs := make([]error, 0, len(ms))
 	for some := range slices.Chunk(ms, batch) {
+		if w.ackMode == Late && len(errs) > 0 && silent(errs[len(errs)-batch:]) {
+			return append(errs, slices.Repeat(errs[len(errs)-1:], len(ms)-len(errs))...)
+		}
 		errs = append(errs, w.publishSome(ctx, some)...)
 	}
 	return errs
+}
+
+// silent tells whether the broker has said nothing of any message.
+func silent(errs []error) bool {
+	return !slices.ContainsFunc(errs, func(err error) bool { return err == nil || errors.Is(err, broker.ErrRefused) })
 }
 
 func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
@@ -51,6 +60,9 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 		case err == nil:
 		case errors.Is(err, broker.ErrRefused):
 			line.Event, outcome = ledger.Refused, metrics.Refused
+			if refusedAs(err, broker.Duplicate) {
+				line.Detail = map[string]string{ledger.DetailDuplicate: "true"}
+			}
 		default:
 			line.Event, outcome = ledger.Unsure, metrics.Unsure
 		}

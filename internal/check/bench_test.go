@@ -83,6 +83,12 @@ func (b *bench) publish(process, task, msg string, outcome ledger.Event) {
 	b.write(process, ledger.Line{Event: outcome, Task: task, Message: msg, Queue: "q"})
 }
 
+// duplicate writes an attempt that is refused because the broker has the message.
+func (b *bench) duplicate(process, task, msg string) {
+	b.attempt(process, task, msg, 0)
+	b.write(process, ledger.Line{Event: ledger.Refused, Task: task, Message: msg, Queue: "q", Detail: map[string]string{ledger.DetailDuplicate: "true"}})
+}
+
 // receive writes received.
 func (b *bench) receive(process, task, msg, seen string) {
 	b.write(process, ledger.Line{Event: ledger.Received, Task: task, Message: msg, Queue: "q", Hash: "h-" + task, Session: 1, Seen: seen})

@@ -167,13 +167,14 @@ func (h *history) incomplete(taker *book, c *count) string {
 	return h.tooEarly(taker, c.opened[0])
 }
 
-// twice finds a message that is listed more often than it was published.
+// twice finds a message that is listed more often than it can have been stored:
+// once for each attempt that was not refused.
 func (h *history) twice(held []event) string {
 	seen := map[string]int{}
 	for _, e := range held {
 		published := 1
 		if l := h.letters[e.Message]; l != nil {
-			published = max(1, len(l.attempts))
+			published = max(1, len(l.attempts)-l.refusals())
 		}
 		if seen[e.Message]++; seen[e.Message] > published {
 			return e.Message

@@ -70,10 +70,11 @@ func (h *history) cause(r *record) Cause {
 	}
 }
 
-// missing are the messages that the broker had and was not told to forget.
+// missing are the messages that the broker had and was not told to forget, as
+// often as it had confirmed them: each confirm is of a copy of its own.
 func (r *record) missing() (missing []*letter) {
 	for _, l := range r.letters {
-		if stored := l.status() == confirmed || len(l.received) > 0; stored && l.acks == 0 {
+		if stored := l.status() == confirmed || len(l.received) > 0; stored && l.acks < max(1, l.confirms()) {
 			missing = append(missing, l)
 		}
 	}
@@ -129,6 +130,14 @@ func (l *letter) confirms() (n int) {
 	return n
 }
 
+// refusals is how often an attempt of it was certainly not stored.
+func (l *letter) refusals() (n int) {
+	for _, p := range l.publish {
+		n += p.refused
+	}
+	return n
+}
+
 // restarted: one try began more than once. A retry is another try.
 func (r *record) restarted() bool {
 	for _, starts := range r.began {
@@ -149,7 +158,7 @@ func (h *history) fate(r *record) Fate {
 		f.Messages = append(f.Messages, l.id)
 	}
 	f.Class, f.Cause = h.classify(r)
-	f.CalledOff, f.Collapsed = f.Class == NeverSent && r.calledOff, len(r.collapsed) > 0
+	f.CalledOff, f.Collapsed = f.Class == NeverSent && len(r.calledOff) > 0, len(r.collapsed) > 0
 	if r.ended() {
 		f.Leftover = r.heldAlive
 	}

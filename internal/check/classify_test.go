@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 
 	"acklab/internal/ledger"
@@ -102,6 +103,15 @@ func TestEveryClassIsReachedByItsOwnEvidence(t *testing.T) {
 		{"its result is lost", ledger.Confirmed, got(ledger.Accepted, ledger.Started, ledger.Finished, ledger.ResultLost), nil, Bounds{"result_lost": point(1)}},
 		{"interrupted after an early acknowledgement", ledger.Confirmed,
 			got(ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Interrupted), nil, Bounds{"lost_after_ack": point(1)}},
+		{"confirmed twice under one id, and both copies acknowledged early", ledger.Confirmed, func(b *bench) {
+			b.publish("worker", "t0", "m0", ledger.Confirmed)
+			for range 2 {
+				got(ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Interrupted)(b)
+			}
+		}, nil, Bounds{"lost_after_ack": point(1), "copied": point(1), "redelivered": point(1), "restarted": point(1)}},
+		{"refused as held already, and held", ledger.Unsure, func(b *bench) {
+			b.duplicate("worker", "t0", "m0")
+		}, []heldMessage{{"t0", "m0", "queued"}}, Bounds{"stranded": point(1)}},
 		{"a second publisher confirms", ledger.Unsure, func(b *bench) {
 			b.publish("worker", "t0", "m1", ledger.Confirmed)
 		}, []heldMessage{{"t0", "m1", "queued"}}, Bounds{"stranded": point(1)}},
@@ -380,4 +390,37 @@ func TestAQueueThatEndsByItselfIsCountedByItsProcess(t *testing.T) {
 	b = together(t, false)
 	b.trial.Expect.QueueDiesWith = "nobody"
 	wantUnsure(t, b.judge(), "the process nobody, with which the queue dies, is not in the manifest")
+}
+
+// What is owed to the broker's own word is asked for as often as it gave it.
+func TestALossOfWhatTheBrokerHadByItsOwnWordIsUnexplained(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		outcome ledger.Event
+		play    func(*bench)
+	}{
+		"confirmed twice under one id, one copy acknowledged early": {ledger.Confirmed, func(b *bench) {
+			b.publish("worker", "t0", "m0", ledger.Confirmed)
+			b.receive("worker", "t0", "m0", "first")
+			b.does("worker", "t0", "m0", ledger.Accepted, ledger.AckSending, ledger.AckSent, ledger.Started, ledger.Interrupted)
+		}},
+		"attempted by one, refused as held already to another": {"", func(b *bench) {
+			b.attempt("producer", "t0", "m0", 0)
+			b.duplicate("worker", "t0", "m0")
+		}},
+	} {
+		r := oneTask(t, c.outcome, c.play).sure()
+		if f := r.fate(t, "t0"); f.Class != Lost || f.Cause != Unexplained {
+			t.Errorf("%s: %s %s", name, f.Class, f.Cause)
+		}
+	}
+}
+
+func TestARefusedDuplicateIsNotListedByACensus(t *testing.T) {
+	t.Parallel()
+	r := oneTask(t, ledger.Confirmed, func(b *bench) { b.duplicate("worker", "t0", "m0") },
+		heldMessage{"t0", "m0", "queued"}, heldMessage{"t0", "m0", "queued"}).judge()
+	if len(r.Unsure) != 1 || !strings.Contains(r.Unsure[0], "lists message m0 twice") {
+		t.Errorf("%q", r.Unsure)
+	}
 }

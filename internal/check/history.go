@@ -62,11 +62,13 @@ type record struct {
 	failed           bool            // for good
 	expired, revoked bool
 	resultLost       bool
-	calledOff        bool
+	workflow         string  // that it was planned as a part of; "": of none that is known
+	calledOff        []event // the lines that say so
+	fell             int64   // when something first kept it from its end; 0: nothing
 	collapsed        []event
 	over             int64 // when it first ended for good; 0: never
 	finishedAt       int64 // first; 0: never
-	confirmedAt      int64 // the first confirm; 0: none
+	confirmedAt      int64 // when the broker first said that it has it; 0: never
 	heldDead         int
 	heldAlive        int
 	received         []event // its receives, by mono
@@ -90,8 +92,9 @@ type letter struct {
 	attempts []event
 }
 
-// publishing counts one publisher's lines about one message.
-type publishing struct{ attempted, confirmed, unsure, refused int }
+// publishing counts one publisher's lines about one message. Duplicates are those
+// of the refused that say that the broker has the message already.
+type publishing struct{ attempted, confirmed, unsure, refused, duplicates int }
 
 // newHistory opens the books. What is wrong with them is noted.
 func newHistory(t ledger.Trial, files map[string]ledger.File) *history {
@@ -164,10 +167,15 @@ func (h *history) take(e event, as role) {
 		r.attempted = true
 		return
 	}
+	r.fall(e)
 	switch as {
 	case promising:
 		r.planned = true
-		r.calledOff = r.calledOff || e.Event == ledger.CalledOff
+		if e.Event == ledger.CalledOff {
+			r.calledOff = append(r.calledOff, e)
+		} else {
+			r.workflow = cmp.Or(r.workflow, e.Detail[ledger.DetailWorkflow])
+		}
 	case publishes:
 		r.publish(e, l)
 	case witnessing:
@@ -226,13 +234,22 @@ func (r *record) publish(e event, l *letter) {
 		l.attempts = append(l.attempts, e)
 	case ledger.Confirmed:
 		p.confirmed++
-		if r.confirmedAt == 0 {
-			r.confirmedAt = e.Mono
-		}
+		r.had(e)
 	case ledger.Unsure:
 		p.unsure++
 	case ledger.Refused:
 		p.refused++
+		if e.Detail[ledger.DetailDuplicate] != "" {
+			p.duplicates++
+			r.had(e)
+		}
+	}
+}
+
+// had enters that the broker says it has a message of the task.
+func (r *record) had(e event) {
+	if r.confirmedAt == 0 {
+		r.confirmedAt = e.Mono
 	}
 }
 

@@ -18,6 +18,7 @@ func (h *history) lies() {
 		}
 		h.outOfNothing(b)
 	}
+	h.calledOffForNothing()
 	marks := h.trial.Expect.MarksAlways && !h.trial.Expect.BrokerFault
 	alone := marks && h.oneSession()
 	for _, r := range h.order {

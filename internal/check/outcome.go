@@ -79,7 +79,11 @@ func Clean(r Result) []string {
 			out = append(out, fmt.Sprintf("%s %d without a fault", name, r.Counts[name]))
 		}
 	}
-	if n := r.Counts["never_sent"] - r.Counts["called_off"]; n > 0 {
+	n := r.Counts["never_sent"]
+	if r.Counts["failed"]+r.Counts["dead"]+r.Counts["expired"]+r.Counts["revoked"] > 0 {
+		n -= r.Counts["called_off"]
+	}
+	if n > 0 {
 		out = append(out, fmt.Sprintf("never_sent %d without a fault", n))
 	}
 	return out

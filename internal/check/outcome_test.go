@@ -131,6 +131,13 @@ func TestAControlIsCleanOrSaysWhatWasNot(t *testing.T) {
 	if got := Clean(result(Counts{"planned": 3, "attempted": 3, "confirmed": 3, "finished": 2, "failed": 1, "restarted": 1})); got != nil {
 		t.Errorf("%q", got)
 	}
+	if got := Clean(result(Counts{"planned": 2, "attempted": 1, "confirmed": 1, "failed": 1, "never_sent": 1, "called_off": 1})); got != nil {
+		t.Errorf("%q", got)
+	}
+	off := result(Counts{"planned": 2, "attempted": 1, "confirmed": 1, "finished": 1, "never_sent": 1, "called_off": 1})
+	if got := strings.Join(Clean(off), "; "); got != "never_sent 1 without a fault" {
+		t.Errorf("called off with nothing failed: %s", got)
+	}
 	dirty := result(Counts{"redelivered": 1})
 	dirty.Unsure, dirty.Broken = []string{"a gap"}, []string{"a lie"}
 	if got := strings.Join(Clean(dirty), "; "); got != "a gap; a lie; redelivered 1 without a fault" {

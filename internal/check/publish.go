@@ -40,7 +40,7 @@ func (p *publishing) status() status {
 	switch {
 	case p.attempted == 0:
 		return unattempted
-	case p.confirmed > 0:
+	case p.confirmed+p.duplicates > 0: // the broker has it, by its own word
 		return confirmed
 	case p.unsure > 0 || outcomes < p.attempted:
 		return unsure

@@ -1,5 +1,10 @@
 package ledger
 
+// DetailDuplicate is what a refused line says in its Detail, with any value, when
+// the broker refused the message because it has one of that id already: this
+// attempt was not stored, and an earlier one was.
+const DetailDuplicate = "duplicate"
+
 // What the planned line of a member of a workflow says in its Detail, beside the
 // name of its task.
 const (

@@ -99,8 +99,8 @@ func (r *reader) object(place string, raw json.RawMessage) (*task.Signature, err
 		return nil, fmt.Errorf(`%s: a chord needs a "callback"`, orWhole(place))
 	}
 	if n.Shape == task.Single {
-		if r.tasks++; r.tasks > MaxMembers {
-			return nil, fmt.Errorf("%s: more than %d tasks in one workflow", orWhole(place), MaxMembers)
+		if r.tasks++; r.tasks > task.MaxTasks {
+			return nil, fmt.Errorf("%s: more than %d tasks in one workflow", orWhole(place), task.MaxTasks)
 		}
 	}
 	return n, nil

@@ -34,9 +34,6 @@ import (
 	"acklab/task"
 )
 
-// MaxMembers is the largest number of tasks that a text may stand for.
-const MaxMembers = 100_000
-
 // Members reads words that stand for the members of a chain, a group or a
 // chord; shape is for the places of errors.
 func Members(shape task.Shape, words []string) ([]*task.Signature, error) {
@@ -79,8 +76,8 @@ func (r *reader) members(place, word string) ([]*task.Signature, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	if r.tasks += times; r.tasks > MaxMembers {
-		return nil, fmt.Errorf("%s: more than %d tasks in one workflow", place, MaxMembers)
+	if r.tasks += times; r.tasks > task.MaxTasks {
+		return nil, fmt.Errorf("%s: more than %d tasks in one workflow", place, task.MaxTasks)
 	}
 	all := make([]*task.Signature, times)
 	for i := range all {
@@ -115,8 +112,8 @@ func (w *scanner) times() int {
 		return 1
 	}
 	n, err := strconv.Atoi(digits)
-	if err != nil || n < 1 || n > MaxMembers {
-		w.fail(w.at, "%s of them: use 1 to %d", digits, MaxMembers)
+	if err != nil || n < 1 || n > task.MaxTasks {
+		w.fail(w.at, "%s of them: use 1 to %d", digits, task.MaxTasks)
 		return 1
 	}
 	w.at += len(before) + 1

@@ -47,13 +47,9 @@ func (s *Server) join(p result.Part, expires time.Duration) result.Joined {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for id, other := range s.chords {
-		if other.gone(now) {
-			delete(s.chords, id)
-		}
-	}
+	sweepSome(s.chords, now)
 	c := s.chords[p.Chord]
-	if c == nil {
+	if c == nil || c.gone(now) {
 		c = &chord{parts: map[int]result.Part{}, last: -1, firstFailed: -1}
 		s.chords[p.Chord] = c
 	}

@@ -12,8 +12,8 @@ import (
 	"acklab/result"
 )
 
-// sweep is how many of its entries a server looks at, at each Store, to drop
-// those that have expired.
+// sweep is how many of its entries a server looks at, at each Store or Join, to
+// drop those that have expired.
 const sweep = 8
 
 // Server holds results for the clients that Open makes. It is safe for
@@ -54,19 +54,24 @@ func (s *Server) put(id string, e entry) error {
 		}
 	}
 	s.held[id] = e
-	left := sweep
-	for other, old := range s.held { // in random order, so all have their turn
-		if old.gone(now) {
-			delete(s.held, other)
-		}
-		if left--; left == 0 {
-			break
-		}
-	}
+	sweepSome(s.held, now)
 	for c := range s.clients {
 		c.waiters.Wake(id)
 	}
 	return nil
+}
+
+// sweepSome drops what has expired of a few.
+func sweepSome[E interface{ gone(time.Time) bool }](held map[string]E, now time.Time) {
+	left := sweep
+	for id, old := range held { // in random order, so all have their turn
+		if old.gone(now) {
+			delete(held, id)
+		}
+		if left--; left == 0 {
+			return
+		}
+	}
 }
 
 // get is the text of a task's result, empty if there is none.

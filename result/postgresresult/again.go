@@ -12,9 +12,9 @@ import (
 // undefinedTable is the SQLSTATE of a statement whose table is not there.
 const undefinedTable = "42P01"
 
-// bounded runs one statement as again does, within the patience of a client where
+// bounded runs one statement of the tables as again does, within the patience of a client where
 // ctx has no deadline, and says what its failure means.
-func (s *Store) bounded(ctx context.Context, statement func(context.Context) error) error {
+func (s *Store) bounded(ctx context.Context, need *tables, statement func(context.Context) error) error {
 	if s.life.Err() != nil {
 		return result.ErrClosed
 	}
@@ -23,14 +23,14 @@ func (s *Store) bounded(ctx context.Context, statement func(context.Context) err
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	return s.unavailable(s.again(ctx, func() error { return statement(ctx) }))
+	return s.unavailable(s.again(ctx, need, func() error { return statement(ctx) }))
 }
 
 // again runs a statement, and a second time where the first can have failed for
 // what is mended by now: a connection that had died unnoticed, or a table that
 // somebody has dropped. Each of ours can be repeated.
-func (s *Store) again(ctx context.Context, statement func() error) error {
-	err := s.ensure(ctx)
+func (s *Store) again(ctx context.Context, need *tables, statement func() error) error {
+	err := s.ensure(ctx, need)
 	if err == nil {
 		err = statement()
 	}
@@ -40,13 +40,13 @@ func (s *Store) again(ctx context.Context, statement func() error) error {
 	refusal, refused := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case refused && refusal.Code == undefinedTable:
-		s.unseen()
+		need.seen.Store(false)
 	case refused && !dying(refusal):
 		return err
 	default:
 		s.pool.Reset() // its idle connections may have died with this one
 	}
-	if err := s.ensure(ctx); err != nil {
+	if err := s.ensure(ctx, need); err != nil {
 		return err
 	}
 	return statement()

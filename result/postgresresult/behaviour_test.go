@@ -3,6 +3,7 @@ package postgresresult_test
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +115,33 @@ func TestWhatHasExpiredIsRemoved(t *testing.T) {
 	eventually(t, c, "SELECT count(*) <= 2 FROM acklab_results") // of 52
 }
 
+// The members of a chord go with it, so one clean-up takes chords by their size.
+func TestWhatHasExpiredOfChordsIsRemovedByTheirMembers(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := servertest.Postgres(t, server.PostgresOptions{NoSync: true})
+	s := open(t, p.URL(""), result.Options{Expires: time.Hour})
+	if _, err := s.Join(ctx, result.Part{Chord: "first", Size: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(ctx, p, `INSERT INTO acklab_chords (chord, joined, failed, expires)
+		SELECT 'old-' || i, 4000, 0, now() - make_interval(secs => i) FROM generate_series(1, 9) AS i`); err != nil {
+		t.Fatal(err)
+	}
+	c, err := pgx.Connect(ctx, p.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	for _, left := range []int{6, 3, 0} {
+		postgresresult.TidyNow(s)
+		if _, err := s.Join(ctx, result.Part{Chord: "first", Size: 2}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, c, fmt.Sprintf("SELECT count(*) = %d FROM acklab_chords WHERE chord LIKE 'old-%%'", left))
+	}
+}
+
 // eventually asks until the answer is yes.
 func eventually(t *testing.T, c *pgx.Conn, question string) {
 	t.Helper()
@@ -172,5 +200,61 @@ func TestTraitsTellWhatOutlivesPostgres(t *testing.T) {
 	}
 	if got := open(t, "postgres://u@127.0.0.1:1/db", result.Options{}).Traits(t.Context()); got.Durable != result.Unknown || got.Version != "" {
 		t.Errorf("nobody there: %+v", got)
+	}
+}
+
+// A role that may not make tables uses those that were made for it: results need
+// no tables of chords.
+func TestAResultNeedsNoTableOfChords(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := servertest.Postgres(t, server.PostgresOptions{NoSync: true, Password: "right"})
+	one := result.Result{TaskID: "t1", State: task.Started}
+	if err := open(t, p.URL(""), result.Options{}).Store(ctx, one); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"DROP TABLE IF EXISTS acklab_chord_members", "DROP TABLE IF EXISTS acklab_chords",
+		"REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE guest LOGIN PASSWORD 'guest'",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON acklab_results TO guest",
+	} {
+		if err := exec(ctx, p, statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	u, err := url.Parse(p.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("guest", "guest")
+	guest := open(t, u.String(), result.Options{})
+	one.TaskID = "t2"
+	if err := guest.Store(ctx, one); err != nil {
+		t.Error(err)
+	}
+	if r, err := guest.Get(ctx, "t1"); err != nil || r.State != task.Started {
+		t.Errorf("%+v, %v", r, err)
+	}
+	_, err = guest.Join(ctx, result.Part{Chord: "c1", Size: 1})
+	if !errors.Is(err, result.ErrUnavailable) || !strings.Contains(err.Error(), "acklab_chords") {
+		t.Errorf("join without its tables: %v", err)
+	}
+}
+
+func TestTablesOfChordsThatWereDroppedAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	p := servertest.Postgres(t, server.PostgresOptions{NoSync: true})
+	s := open(t, p.URL(""), result.Options{})
+	for _, drop := range []string{"acklab_chord_members", "acklab_chord_members, acklab_chords"} {
+		chord := "of " + drop
+		if _, err := s.Join(t.Context(), result.Part{Chord: chord, Size: 2}); err != nil {
+			t.Error(err)
+		}
+		if err := exec(t.Context(), p, "DROP TABLE "+drop); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Values(t.Context(), chord, 2); !errors.Is(err, result.ErrMalformed) {
+			t.Errorf("without %s: %v", drop, err)
+		}
 	}
 }

@@ -30,14 +30,16 @@ ON CONFLICT (chord) DO UPDATE SET joined = c.joined + excluded.joined, failed = 
 RETURNING joined, failed, coalesce(last = $2, false), coalesce(first_failed = $2, false)`
 
 // valuesText fetches what the members of a chord have returned.
-const valuesText = `SELECT member, value::text FROM acklab_chord_members WHERE chord = $1 AND member < $2`
+const valuesText = `
+SELECT m.member, m.value::text FROM acklab_chord_members AS m JOIN acklab_chords AS c USING (chord)
+WHERE m.chord = $1 AND m.member < $2 AND (c.expires IS NULL OR c.expires > now())`
 
 // Join implements result.Store.
 func (s *Store) Join(ctx context.Context, p result.Part) (result.Joined, error) {
 	var joined result.Joined
 	err := p.Validate()
 	if err == nil {
-		err = s.bounded(ctx, func(ctx context.Context) error {
+		err = s.bounded(ctx, s.chords, func(ctx context.Context) error {
 			row := s.pool.QueryRow(ctx, joinText, p.Chord, p.Member, p.Size, valueText(p), s.seconds())
 			return row.Scan(&joined.Members, &joined.Failed, &joined.Last, &joined.FirstFailed)
 		})
@@ -63,10 +65,11 @@ func valueText(p result.Part) *string {
 
 // Values implements result.Store.
 func (s *Store) Values(ctx context.Context, chord string, size int) ([]json.RawMessage, error) {
-	values := make([]json.RawMessage, size)
 	err := result.CheckChord(chord, size)
+	var values []json.RawMessage
 	if err == nil {
-		err = s.bounded(ctx, func(ctx context.Context) error {
+		values = make([]json.RawMessage, size)
+		err = s.bounded(ctx, s.chords, func(ctx context.Context) error {
 			rows, err := s.pool.Query(ctx, valuesText, chord, size)
 			if err != nil {
 				return err

@@ -71,7 +71,7 @@ func (s *Store) putAll(ctx context.Context, states []state) []result.Answer[stru
 func (s *Store) puts(ctx context.Context, states []state) []error {
 	errs := make([]error, len(states))
 	kept := map[string]bool{}
-	err := s.again(ctx, func() error {
+	err := s.again(ctx, s.results, func() error {
 		clear(kept)
 		return s.put(ctx, states, kept)
 	})
@@ -147,7 +147,7 @@ func (s *Store) explain(ctx context.Context, states []state, refused []int, errs
 		Same     bool
 	}
 	reasons := map[string]reason{}
-	err := s.again(ctx, func() error {
+	err := s.again(ctx, s.results, func() error {
 		rows, err := s.pool.Query(ctx, whyText, ids, texts)
 		if err != nil {
 			return err
@@ -180,7 +180,7 @@ const getText = `SELECT meta::text FROM acklab_results WHERE task_id = $1 AND (e
 
 // fetch is the text of a task's result; empty: there is none.
 func (s *Store) fetch(ctx context.Context, id string) (text []byte, err error) {
-	err = s.bounded(ctx, func(ctx context.Context) error {
+	err = s.bounded(ctx, s.results, func(ctx context.Context) error {
 		err := s.pool.QueryRow(ctx, getText, id).Scan(&text)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil

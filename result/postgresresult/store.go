@@ -1,5 +1,6 @@
-// Package postgresresult is a result.Store in a table of PostgreSQL,
-// acklab_results, which it makes on first use.
+// Package postgresresult is a result.Store in tables of PostgreSQL, which it makes
+// on first use: acklab_results, and for chords acklab_chords and
+// acklab_chord_members.
 //
 //	Store ─▶ gather ─▶ one INSERT ... ON CONFLICT ... WHERE, with NOTIFY
 //	Get   ─▶ one SELECT
@@ -41,7 +42,8 @@ type Store struct {
 	address address
 	opts    result.Options
 	pool    *pgxpool.Pool
-	table   table
+	results *tables // of Store, Get, Wait and Forget
+	chords  *tables // of Join and Values
 
 	states  result.Gather[state, struct{}]
 	waiters result.Waiters
@@ -86,7 +88,11 @@ func Open(_ context.Context, rawURL string, opts result.Options) (*Store, error)
 		die()
 		return nil, fmt.Errorf("result URL %s: %w", a.shown, err)
 	}
-	s := &Store{address: a, opts: opts, pool: pool, table: newTable(), life: life, die: die, ended: make(chan struct{})}
+	s := &Store{
+		address: a, opts: opts, pool: pool, life: life, die: die, ended: make(chan struct{}),
+		results: newTables(resultsText, "acklab_results"),
+		chords:  newTables(chordsText, "acklab_chords", "acklab_chord_members"),
+	}
 	s.tidied.Store(time.Now().UnixNano())
 	s.states = result.Gather[state, struct{}]{
 		Do: s.putAll, Width: width, Most: most, Load: fullAt, Weigh: state.load, Apart: state.key, Patience: patience, Life: life,
@@ -137,7 +143,7 @@ func (s *Store) Forget(ctx context.Context, id string) error {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		err = s.unavailable(s.again(ctx, func() error {
+		err = s.unavailable(s.again(ctx, s.results, func() error {
 			_, err := s.pool.Exec(ctx, "DELETE FROM acklab_results WHERE task_id = $1", id)
 			return err
 		}))

@@ -5,16 +5,25 @@ import (
 	"time"
 )
 
-// tidyText removes some of what has expired, and leaves alone what another client
-// removes at this moment.
-const tidyText = `
+// tidyResults and tidyChords remove some of what has expired, and leave alone what
+// another client removes at this moment. The members of a chord go with it, so
+// chords are taken until they have so many members.
+const (
+	tidyResults = `
 DELETE FROM acklab_results WHERE task_id IN (
-	SELECT task_id FROM acklab_results WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED);
+	SELECT task_id FROM acklab_results WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED)`
+	tidyChords = `
 DELETE FROM acklab_chords WHERE chord IN (
-	SELECT chord FROM acklab_chords WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED)`
+	SELECT chord FROM (
+		SELECT chord, sum(joined) OVER (ORDER BY expires, chord) - joined AS before FROM (
+			SELECT chord, expires, joined FROM acklab_chords WHERE expires <= now() ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED
+		) AS gone
+	) AS counted WHERE before < 10000)`
+)
 
 // tidyPause is the time between two clean-ups of a client. What has expired is
-// not shown to anybody before it is removed.
+// not shown to anybody before it is removed; a member that joins a chord which has
+// expired and is still there goes on with it.
 const tidyPause = time.Minute
 
 // tidy begins a clean-up beside the calls, if it is time. A client that stores
@@ -28,8 +37,16 @@ func (s *Store) tidy() {
 	s.work.Go(func() {
 		ctx, cancel := context.WithTimeout(s.life, patience)
 		defer cancel()
-		if _, err := s.pool.Exec(ctx, tidyText); err != nil && s.life.Err() == nil {
-			s.opts.Logger().Debug("cannot remove expired results", "store", s.address.shown, "err", err)
+		for _, of := range []struct {
+			tables *tables
+			text   string
+		}{{s.results, tidyResults}, {s.chords, tidyChords}} {
+			if !of.tables.seen.Load() {
+				continue // this client has put nothing there
+			}
+			if _, err := s.pool.Exec(ctx, of.text); err != nil && s.life.Err() == nil {
+				s.opts.Logger().Debug("cannot remove what has expired", "store", s.address.shown, "table", of.tables.names[0], "err", err)
+			}
 		}
 	})
 }

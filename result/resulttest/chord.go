@@ -130,6 +130,8 @@ func chordTests() []test {
 			}
 			_, err := s.Values(p.soon(), id, 0)
 			p.wantIs(err, "values of none", result.ErrInvalid)
+			_, err = s.Values(p.soon(), id, -1)
+			p.wantIs(err, "values of fewer than none", result.ErrInvalid)
 			p.joins(s, part(id, 1, 2), result.Joined{Members: 1})
 		}},
 		{"of members that join at the same moment one is the last", nil, crowdedChord},
@@ -156,6 +158,9 @@ func chordTests() []test {
 			if _, err := s.Values(p.soon(), id, 2); err != nil && time.Since(joined) < short*9/10 {
 				p.Errorf("%v after the last join: %v", time.Since(joined), err)
 			}
+			p.idle(short)
+			_, err := s.Values(p.soon(), id, 2)
+			p.wantIs(err, "values of a chord that has expired", result.ErrMalformed)
 		}},
 	}
 }
