@@ -130,18 +130,41 @@ func (e *entry) collect(now time.Time) (dropped int, last Tick) {
 	return dropped, last
 }
 
-// trim takes out what the schedule does not owe, because it has had its runs.
-func (e *entry) trim() {
+// surplus takes out the ticks that the schedule does not owe, because it has had
+// its runs, and returns their outcomes.
+func (e *entry) surplus(now time.Time) []Outcome {
+	if !e.spent() {
+		return nil
+	}
+	var ended []Outcome
+	e.owed = slices.DeleteFunc(e.owed, func(o *owed) bool {
+		if o.ByHand || o.claimed {
+			return false
+		}
+		ended = append(ended, o.givenUp(now, "the schedule has had its runs, max_runs"))
+		return true
+	})
+	return ended
+}
+
+// withinRuns holds back of what is to be sent the ticks that are one run too many
+// if those before them are sent. They stay owed.
+func (e *entry) withinRuns(send []*owed) []*owed {
 	if e.MaxRuns == 0 {
-		return
+		return send
 	}
 	left := e.MaxRuns - e.state.Runs
-	e.owed = slices.DeleteFunc(e.owed, func(o *owed) bool {
-		if o.ByHand {
+	for _, o := range e.owed {
+		if o.claimed && !o.ByHand {
+			left--
+		}
+	}
+	return slices.DeleteFunc(send, func(o *owed) bool {
+		if o.ByHand || o.claimed {
 			return false
 		}
 		left--
-		return left < 0 && !o.claimed
+		return left < 0
 	})
 }
 

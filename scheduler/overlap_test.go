@@ -83,3 +83,29 @@ func TestMaxRunsEndsASchedule(t *testing.T) {
 		}
 	})
 }
+
+func TestTheLastRunIsOfTheYoungestTickWhenTheBrokerWasAway(t *testing.T) {
+	for _, policy := range []CatchUp{CatchUpNone, CatchUpOnce} {
+		t.Run(string(policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				s := every("a", time.Hour)
+				s.MaxRuns, s.CatchUp = 1, policy
+				r := set(t, s)
+				r.desk.setFate(func(*task.Message) error { return errAway })
+				r.open()
+				wait(5*time.Hour + 30*time.Minute)
+				r.desk.setFate(nil)
+				wait(5 * time.Hour)
+				r.end()
+				taken := r.desk.taken()
+				if youngest := (Tick{Schedule: "a", Due: begin.Add(5 * time.Hour)}); len(taken) != 1 || taken[0].ID != youngest.ID() {
+					t.Errorf("sent %+v, want the tick of the fifth hour", taken)
+				}
+				if n := len(r.wrote(ledger.Missed)); n != 4 {
+					t.Errorf("%d given up, want the 4 before it", n)
+				}
+			})
+		})
+	}
+}

@@ -56,23 +56,28 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	if dropped > 0 {
 		t.missedMany(e, dropped, last, now)
 	}
-	e.trim()
 	for _, o := range e.owed {
 		t.plan(e, o)
 	}
 	v := e.decide(now)
-	for _, o := range v.ended {
-		t.end(o)
-	}
-	if n := len(v.ended); n > 0 {
-		last := v.ended[n-1]
-		t.Log.Warn("not sent", "schedule", e.Name, "ticks", n, "last due", last.Tick.Due, "outcome", last.Kind, "reason", last.Reason)
-	}
+	t.endAll(e, v.ended)
+	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
 	var out []sending
-	for _, o := range v.send {
+	for _, o := range e.withinRuns(v.send) {
 		out = append(out, sending{o, e, e.message(o.Tick, t.Origin)})
 	}
 	return out
+}
+
+// endAll ends ticks of a schedule that are not sent, with one line in the log.
+func (t *term) endAll(e *entry, ended []Outcome) {
+	for _, o := range ended {
+		t.end(o)
+	}
+	if n := len(ended); n > 0 {
+		last := ended[n-1]
+		t.Log.Warn("not sent", "schedule", e.Name, "ticks", n, "last due", last.Tick.Due, "outcome", last.Kind, "reason", last.Reason)
+	}
 }
 
 // plan writes a tick down as owed, once.
