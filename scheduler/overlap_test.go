@@ -23,9 +23,14 @@ type resultDesk struct {
 	mu    sync.Mutex
 	state task.State
 	err   error
+	hangs bool // until it is not waited for any more
 }
 
-func (s *resultDesk) Get(_ context.Context, id string) (result.Result, error) {
+func (s *resultDesk) Get(ctx context.Context, id string) (result.Result, error) {
+	if s.hangs {
+		<-ctx.Done()
+		return result.Result{}, ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return result.Result{TaskID: id, State: s.state}, s.err
@@ -108,4 +113,84 @@ func TestTheLastRunIsOfTheYoungestTickWhenTheBrokerWasAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// killed is a keeper whose leader is killed when it claims.
+type killed struct {
+	Keeper
+	at time.Time
+}
+
+func (k *killed) Claim(ctx context.Context, term Term, ticks []Tick) error {
+	if !time.Now().Before(k.at) {
+		return ErrDeposed
+	}
+	return k.Keeper.Claim(ctx, term, ticks)
+}
+
+func TestNothingIsSkippedBeforeTheOlderTickIsClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.Overlap, s.CatchUp, s.Window = OverlapSkip, CatchUpAll, time.Hour
+		r := set(t, s)
+		r.cfg.Results = &resultDesk{state: task.Success}
+		r.open()
+		wait(90 * time.Second) // a at 1m
+		r.end()
+		wait(3 * time.Minute)
+		memory := r.cfg.Keeper
+		r.cfg.Keeper = &killed{memory, time.Now()}
+		r.cfg.Elector = &once{}
+		r.open() // 2m is to be sent, 3m and 4m are skipped
+		r.end()
+		states, _ := memory.States(context.Background())
+		if got := states["a"].LastDue; !got.Equal(begin.Add(time.Minute)) {
+			t.Errorf("the last tick is %s, and those between are lost", got.Sub(begin))
+		}
+		r.cfg.Keeper, r.cfg.Elector = memory, nil
+		r.open()
+		wait(time.Second)
+		r.end()
+		r.sent(begin, "a@1m0s a@4m30s")
+		if n := len(r.wrote(ledger.Skipped)); n != 2 {
+			t.Errorf("%d skipped, want 2", n)
+		}
+	})
+}
+
+// once leads once.
+type once struct{ led bool }
+
+func (o *once) Campaign(ctx context.Context) (Leadership, error) {
+	if o.led {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	o.led = true
+	return unchallenged{term: 1}, nil
+}
+
+func TestAStopWhileTheResultStoreIsAskedSkipsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.Overlap = OverlapSkip
+		r := set(t, s)
+		results := &resultDesk{state: task.Success}
+		r.cfg.Results = results
+		r.open()
+		wait(90 * time.Second)
+		results.hangs = true
+		wait(31 * time.Second) // at 2m it asks for 2 s
+		r.end()
+		if n := len(r.wrote(ledger.Skipped)); n != 0 {
+			t.Errorf("%d skipped", n)
+		}
+		results.hangs = false
+		r.open()
+		wait(time.Second)
+		r.end()
+		r.sent(begin, "a@1m0s a@2m1s")
+	})
 }

@@ -24,6 +24,7 @@ type sending struct {
 	*owed
 	entry *entry
 	msg   *task.Message
+	skip  string // why it is not sent after all; "": it is
 }
 
 // pass takes up to a batch of entries that have something to do, and does it. An
@@ -38,8 +39,11 @@ func (t *term) pass(ctx context.Context, now time.Time) error {
 		due = append(due, e)
 		out = append(out, t.decide(e, now)...)
 	}
-	out = t.withoutOverlap(ctx, out, now)
-	err := t.send(ctx, out)
+	t.overlap(ctx, out, now)
+	err := ctx.Err() // what was asked while it ended says nothing
+	if err == nil {
+		err = t.send(ctx, out)
+	}
 	for _, e := range due {
 		if e.spent() {
 			e.next = Tick{}
@@ -64,7 +68,7 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
 	var out []sending
 	for _, o := range e.withinRuns(v.send) {
-		out = append(out, sending{o, e, e.message(o.Tick, t.Origin)})
+		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, t.Origin)})
 	}
 	return out
 }
@@ -135,6 +139,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		within, cut = context.WithDeadline(within, deadline)
 		defer cut()
 	}
+	out = t.skipped(out) // not before the older ones are claimed
 	msgs := make([]*task.Message, len(out))
 	for i, s := range out {
 		line := ledger.Line{Event: ledger.Attempted, Task: s.msg.TaskID, Message: s.msg.ID, Name: s.msg.Name, Queue: s.msg.Queue, Hash: s.msg.Hash()}
@@ -147,8 +152,10 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		}
 		msgs[i] = s.msg.SentAt(time.Now())
 	}
-	for i, err := range t.Broker.Publish(within, msgs...) {
-		t.published(out[i], err)
+	if len(msgs) > 0 {
+		for i, err := range t.Broker.Publish(within, msgs...) {
+			t.published(out[i], err)
+		}
 	}
 	if err := t.Ledger.Err(); err != nil {
 		return err
@@ -162,7 +169,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 func (t *term) claim(ctx context.Context, out []sending) error {
 	var ticks []Tick
 	for _, s := range out {
-		if !s.claimed {
+		if !s.claimed && s.skip == "" {
 			ticks = append(ticks, s.Tick)
 		}
 	}
@@ -173,7 +180,7 @@ func (t *term) claim(ctx context.Context, out []sending) error {
 		return fmt.Errorf("claim %d ticks: %w", len(ticks), err)
 	}
 	for _, s := range out {
-		if !s.claimed {
+		if !s.claimed && s.skip == "" {
 			s.claimed = true
 			s.entry.state = s.entry.state.Claim(s.Tick)
 		}
