@@ -26,7 +26,8 @@ type Config struct {
 	Results result.Store
 	// Clock is the time by which ticks are due; nil: the real one.
 	Clock Clock
-	// Until ends Run when nothing is left that is due up to then; zero: never.
+	// Until ends Run when all that is due up to then has ended: what the broker does
+	// not take is waited for as long as its catch-up policy wants. Zero: never.
 	Until time.Time
 	// Origin says in the messages who sent them.
 	Origin string

@@ -243,3 +243,35 @@ func TestTwoYearsOfASimulatedClock(t *testing.T) {
 		t.Errorf("%d reports, %d messages, in 730 days", len(ids), len(d.sent))
 	}
 }
+
+func TestUntilWaitsForWhatIsStillOwed(t *testing.T) {
+	for name, simulated := range map[string]bool{"real clock": false, "simulated clock": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := every("a", time.Minute)
+				d := &desk{fate: func(*task.Message) error { return errAway }}
+				begin := time.Now()
+				cfg := Config{Broker: d, Sources: []Source{newList(s)}, Keeper: NewMemory(), Until: begin.Add(3 * time.Minute)}
+				if simulated {
+					cfg.Clock = NewSimulatedClock(begin)
+				}
+				done := make(chan error, 1)
+				go func() { done <- New(cfg).Run(t.Context()) }()
+				wait(10 * time.Minute)
+				select {
+				case err := <-done:
+					t.Fatalf("it ended (%v) with a tick that was not sent", err)
+				default:
+				}
+				d.setFate(nil)
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				taken := d.taken()
+				if last := (Tick{Schedule: "a", Due: cfg.Until}); len(taken) != 1 || taken[0].ID != last.ID() {
+					t.Errorf("sent %+v, want the last tick", taken)
+				}
+			})
+		})
+	}
+}

@@ -27,6 +27,7 @@ type entry struct {
 	print  string // tells versions of the schedule apart
 	source Source
 	state  State
+	until  time.Time // ticks after this are not collected; zero: all are
 
 	next  Tick      // the next tick; its Due is zero when there is none
 	owed  []*owed   // oldest first
@@ -107,7 +108,11 @@ func (e *entry) owe(o *owed) {
 
 // collect takes in what has come due. Of a long absence it keeps the youngest
 // MaxCaughtUp ticks and returns how many came before them, and the last of those.
+// What is due after until is left alone.
 func (e *entry) collect(now time.Time) (dropped int, last Tick) {
+	if !e.until.IsZero() && e.until.Before(now) {
+		now = e.until
+	}
 	if i, ok := e.timing.(interval); ok && !e.next.Due.IsZero() {
 		if n := int64(now.Sub(e.next.Due) / i.every); n > 2*MaxCaughtUp {
 			skip := n - MaxCaughtUp
@@ -240,7 +245,7 @@ func (e *entry) forget(o *owed) {
 // rouse sets when there is something to do next.
 func (e *entry) rouse() {
 	e.wake = time.Time{}
-	if !e.next.Due.IsZero() {
+	if !e.next.Due.IsZero() && (e.until.IsZero() || !e.firing(e.next).After(e.until)) {
 		e.wake = e.firing(e.next)
 	}
 	if len(e.owed) > 0 && (e.wake.IsZero() || e.again.Before(e.wake)) {

@@ -115,7 +115,7 @@ func (t *term) take(ctx context.Context, s Schedule, print string, source Source
 		return nil
 	}
 	now := t.Clock.Now()
-	e := &entry{Schedule: s, timing: timing, print: print, source: source, place: -1}
+	e := &entry{Schedule: s, timing: timing, print: print, source: source, until: t.Until, place: -1}
 	begun, fresh := e.begin(state, now)
 	if fresh {
 		t.begun[s.Name] = begun

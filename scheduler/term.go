@@ -181,7 +181,7 @@ func (t *term) sleep(ctx context.Context, hints <-chan struct{}) error {
 	if t.pause > 0 && wake.Before(t.notBefore) {
 		wake = t.notBefore
 	}
-	if !t.Until.IsZero() && t.pause == 0 && (wake.IsZero() || wake.After(t.Until)) {
+	if !t.Until.IsZero() && t.pause == 0 && len(t.agenda) == 0 {
 		return errDone
 	}
 	var rings <-chan time.Time
