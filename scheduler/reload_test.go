@@ -136,3 +136,37 @@ func TestATickByHandIsSentAtOnceWhateverTheScheduleSays(t *testing.T) {
 		}
 	})
 }
+
+func TestATickByHandOfAScheduleThatWasJustAddedIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		r := set(t, every("a", time.Hour))
+		k := &desired{Memory: NewMemory()}
+		r.cfg.Keeper = k
+		r.open()
+		wait(12 * time.Second)
+		r.source.edit(errors.New("away"))
+		wait(time.Second)
+		k.mu.Lock()
+		k.want = []Tick{{Schedule: "b", Due: time.Now(), ByHand: true}}
+		k.mu.Unlock()
+		wait(2 * askRequests) // the source is broken: nobody knows whether there is a b
+		if n := len(r.wrote(ledger.Missed)); n != 0 {
+			t.Errorf("%d refused", n)
+		}
+		r.source.mu.Lock() // and nobody tells of it
+		r.source.all, r.source.err = []Schedule{every("b", time.Hour)}, nil
+		r.source.mu.Unlock()
+		wait(askRequests)
+		added := r.source.all
+		k.mu.Lock()
+		k.want = []Tick{{Schedule: "c", Due: time.Now(), ByHand: true}}
+		k.mu.Unlock()
+		r.source.mu.Lock()
+		r.source.all = append(added, every("c", time.Hour))
+		r.source.mu.Unlock()
+		wait(askRequests)
+		r.end()
+		r.sent(begin, "b@27s c@32s")
+	})
+}
