@@ -170,3 +170,60 @@ func TestATickByHandOfAScheduleThatWasJustAddedIsSent(t *testing.T) {
 		r.sent(begin, "b@27s c@32s")
 	})
 }
+
+// patient is an elector whose first leadership is won after a while.
+type patient struct{ after time.Duration }
+
+func (p patient) Campaign(ctx context.Context) (Leadership, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(p.after):
+		return unchallenged{term: 1}, nil
+	}
+}
+
+// mute is a keeper whose states cannot be read at first.
+type mute struct {
+	Keeper
+	until time.Time
+}
+
+func (m *mute) States(ctx context.Context) (map[string]State, error) {
+	if time.Now().Before(m.until) {
+		return nil, errors.New("away")
+	}
+	return m.Keeper.States(ctx)
+}
+
+func TestOneThatStoodByLeadsWithWhatItHadWhenNothingCanBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		skip := every("skip", time.Minute)
+		skip.Overlap = OverlapSkip // and there is no result store: left out
+		r := set(t, every("a", time.Minute), skip)
+		r.cfg.Elector = patient{10 * time.Minute}
+		r.cfg.Keeper = &mute{NewMemory(), begin.Add(10*time.Minute + 10*time.Second)}
+		r.open()
+		wait(time.Minute)
+		r.source.mu.Lock()
+		r.source.err = errors.New("beat.yaml:3:1: broken")
+		r.source.mu.Unlock()
+		wait(11 * time.Minute)
+		r.end()
+		r.sent(begin, "a@11m0s a@12m0s")
+	})
+}
+
+func TestWhatCannotBeReadAtTheStartIsAnError(t *testing.T) {
+	skip := every("skip", time.Minute)
+	skip.Overlap = OverlapSkip
+	broken := newList()
+	broken.err = errors.New("beat.yaml:3:1: broken")
+	for want, source := range map[string]Source{"beat.yaml:3:1": broken, "overlap: skip asks": struct{ Source }{newList(skip)}} {
+		err := New(Config{Broker: &desk{}, Sources: []Source{source}, Keeper: NewMemory(), Elector: patient{time.Hour}}).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

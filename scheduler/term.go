@@ -26,8 +26,7 @@ var errExpired = errors.New("the lease could not be renewed in time")
 // term is the work of a leader. It runs in one goroutine.
 type term struct {
 	Config
-	lead  Leadership
-	first bool // the first of this process: what cannot be read is an error
+	lead Leadership
 
 	entries map[string]*entry
 	agenda  agenda
@@ -44,8 +43,8 @@ type term struct {
 	setback   time.Duration // how long the broker is to be left alone
 }
 
-func newTerm(b *Beat, lead Leadership, first bool) *term {
-	return &term{Config: b.cfg, lead: lead, first: first, loaded: b.loaded,
+func newTerm(b *Beat, lead Leadership) *term {
+	return &term{Config: b.cfg, lead: lead, loaded: b.loaded,
 		entries: map[string]*entry{}, begun: map[string]Beginning{}}
 }
 
@@ -59,10 +58,7 @@ func (t *term) run(ctx context.Context) error {
 	if err := t.load(ctx); err != nil {
 		return err
 	}
-	if err := t.merge(ctx, states); err != nil {
-		return err
-	}
-	t.first = false
+	t.merge(ctx, states)
 	for {
 		if err := t.step(ctx); err != nil {
 			return err
@@ -96,9 +92,6 @@ func (t *term) states(ctx context.Context) (map[string]State, error) {
 		states, err := t.Keeper.States(ctx)
 		if err == nil {
 			return states, nil
-		}
-		if t.first {
-			return nil, fmt.Errorf("read the states of the schedules: %w", err)
 		}
 		t.Log.Error("the states of the schedules cannot be read", "err", err)
 		if err := t.rest(ctx, pause); err != nil {
