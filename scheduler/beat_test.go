@@ -275,3 +275,35 @@ func TestUntilWaitsForWhatIsStillOwed(t *testing.T) {
 		})
 	}
 }
+
+// counting is a keeper that counts the outcomes of its largest call.
+type counting struct {
+	Keeper
+	largest, all int
+}
+
+func (c *counting) Settle(ctx context.Context, term Term, outcomes []Outcome) error {
+	c.largest, c.all = max(c.largest, len(outcomes)), c.all+len(outcomes)
+	return c.Keeper.Settle(ctx, term, outcomes)
+}
+
+func TestALongAbsenceIsSettledInManyCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var many []Schedule
+		for i := range 10 {
+			many = append(many, every(fmt.Sprint(i), time.Second))
+		}
+		r := set(t, many...)
+		r.open()
+		wait(time.Second)
+		r.end()
+		wait(2000 * time.Second)
+		k := &counting{Keeper: r.cfg.Keeper}
+		r.cfg.Keeper = k
+		r.open()
+		r.end()
+		if k.largest > settleAtOnce || k.all != 10*2000 {
+			t.Errorf("%d outcomes, up to %d in one call; want all of 20000, up to %d", k.all, k.largest, settleAtOnce)
+		}
+	})
+}

@@ -73,8 +73,10 @@ func (e *entry) advance() {
 	if e.state.LastDue.After(after) {
 		after = e.state.LastDue
 	}
-	if n := len(e.owed); n > 0 && e.owed[n-1].Due.After(after) && !e.owed[n-1].ByHand {
-		after = e.owed[n-1].Due
+	for _, o := range e.owed {
+		if !o.ByHand && o.Due.After(after) {
+			after = o.Due
+		}
 	}
 	e.nextAfter(after)
 }
@@ -129,9 +131,10 @@ func (e *entry) collect(now time.Time) (dropped int, last Tick) {
 		ticks = append(ticks, e.next)
 		e.nextAfter(e.next.Due)
 	}
-	for _, t := range ticks {
-		e.owe(&owed{Tick: t})
+	for _, t := range ticks { // new, and younger than the schedule's own that are owed
+		e.owed = append(e.owed, &owed{Tick: t})
 	}
+	slices.SortStableFunc(e.owed, func(a, b *owed) int { return a.Due.Compare(b.Due) }) // ticks by hand lie between
 	return dropped, last
 }
 

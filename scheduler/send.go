@@ -15,6 +15,9 @@ import (
 const (
 	// batch is how many ticks are claimed, published and settled in one go.
 	batch = 500
+	// settleAtOnce is how many outcomes the keeper is told in one call: a store
+	// does nothing else meanwhile, and leases have to be renewed.
+	settleAtOnce = 1000
 	// publishWithin bounds the publish of a batch.
 	publishWithin = 10 * time.Second
 )
@@ -27,13 +30,14 @@ type sending struct {
 	skip  string // why it is not sent after all; "": it is
 }
 
-// pass takes up to a batch of entries that have something to do, and does it. An
+// pass takes up to a batch of entries that have something to do, fewer if much of
+// what they owe ends unsent, and does it. An
 // error is the keeper's, the lease's or the ledger's: then what was to be sent is
 // still owed.
 func (t *term) pass(ctx context.Context, now time.Time) error {
 	var due []*entry
 	var out []sending
-	for len(t.agenda) > 0 && len(out) < batch && !t.agenda[0].wake.After(now) {
+	for len(t.agenda) > 0 && len(out) < batch && len(t.ended) < batch && !t.agenda[0].wake.After(now) {
 		e := t.agenda[0]
 		t.agenda.drop(e)
 		due = append(due, e)

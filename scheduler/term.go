@@ -262,19 +262,19 @@ func (t *term) flush(ctx context.Context) error {
 		}
 		t.begun = map[string]Beginning{}
 	}
-	if len(t.ended) == 0 {
-		return nil
-	}
-	if err := t.Keeper.Settle(ctx, t.lead.Term(), t.ended); err != nil {
-		return fmt.Errorf("write down what came of ticks: %w", err)
-	}
-	ended := t.ended
-	t.ended = nil
-	for _, o := range ended {
-		if e := t.entries[o.Tick.Schedule]; e != nil {
-			t.tidy(ctx, e)
+	for len(t.ended) > 0 {
+		some := t.ended[:min(len(t.ended), settleAtOnce)]
+		if err := t.Keeper.Settle(ctx, t.lead.Term(), some); err != nil {
+			return fmt.Errorf("write down what came of ticks: %w", err)
+		}
+		t.ended = t.ended[len(some):]
+		for _, o := range some {
+			if e := t.entries[o.Tick.Schedule]; e != nil {
+				t.tidy(ctx, e)
+			}
 		}
 	}
+	t.ended = nil
 	return nil
 }
 
