@@ -52,6 +52,9 @@ func (t *term) pass(ctx context.Context, now time.Time) error {
 		if e.spent() {
 			e.next = Tick{}
 		}
+		if t.outage > 0 {
+			e.again = t.back
+		}
 		t.agenda.put(e)
 	}
 	return err
@@ -70,6 +73,9 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	v := e.decide(now)
 	t.endAll(e, v.ended)
 	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
+	if t.outage > 0 && now.Before(t.back) {
+		return nil // planned, and tried with all others
+	}
 	var out []sending
 	for _, o := range e.withinRuns(v.send) {
 		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, t.Origin)})
@@ -118,10 +124,22 @@ func (t *term) send(ctx context.Context, out []sending) error {
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
+	if t.outage > 0 {
+		probe(out)
+	}
 	for len(out) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err // what is left is the next leader's
+		}
 		n := min(len(out), batch)
+		if t.outage > 0 {
+			n = 1
+		}
 		if err := t.sendBatch(ctx, out[:n]); err != nil {
 			return err
+		}
+		if t.outage > 0 {
+			return nil
 		}
 		out = out[n:]
 	}
@@ -157,9 +175,11 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		msgs[i] = s.msg.SentAt(time.Now())
 	}
 	if len(msgs) > 0 {
-		for i, err := range t.Broker.Publish(within, msgs...) {
+		errs := t.Broker.Publish(within, msgs...)
+		for i, err := range errs {
 			t.published(out[i], err)
 		}
+		t.heard(errs)
 	}
 	if err := t.Ledger.Err(); err != nil {
 		return err
@@ -231,9 +251,9 @@ func (t *term) published(s sending, err error) {
 		e.forget(s.owed)
 		t.end(s.outcome(Refused, now, err.Error()))
 	default:
-		pause := min(firstPause<<min(s.tries-1, 8), longPause)
+		pause := pauseAfter(s.tries)
 		e.again = now.Add(pause)
 		t.setback = max(t.setback, pause)
-		t.Log.Error("a tick is not sure to be with the broker", "schedule", e.Name, "due", s.Due, "try", s.tries, "again in", pause, "err", err)
+		t.Log.Debug("a tick is not sure to be with the broker", "schedule", e.Name, "due", s.Due, "try", s.tries, "err", err)
 	}
 }

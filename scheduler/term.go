@@ -41,6 +41,8 @@ type term struct {
 	asked     time.Time     // when requests were asked for, on the machine's clock
 	changed   bool          // something may have changed
 	setback   time.Duration // how long the broker is to be left alone
+	outage    int           // batches in a row of which the broker took nothing
+	back      time.Time     // when, in an outage, one tick is tried again
 }
 
 func newTerm(b *Beat, lead Leadership) *term {
