@@ -45,7 +45,7 @@ type Schedule struct {
 	Expires time.Duration
 	// Jitter is how late at the most a tick is sent on purpose. The delay of each
 	// tick follows from its id, so all schedulers agree on it. Not more than
-	// Every, nor than a day.
+	// Every, than the shortest time between two ticks of Cron, nor than a day.
 	Jitter time.Duration
 	// Enabled: ticks of a schedule that is not enabled are not owed.
 	Enabled bool
