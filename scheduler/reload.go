@@ -8,24 +8,19 @@ import (
 
 // This file brings the schedules of the sources and the entries together.
 
-// reload reads the sources again. The states of schedules that are new come from
-// the keeper: they may have been there before.
+// reload reads the sources again, and the states: those of schedules that are new
+// may have been there before, and a state that is gone says that its schedule was
+// removed and added again.
 func (t *term) reload(ctx context.Context) error {
 	if err := t.load(ctx); err != nil {
 		return err
 	}
-	var states map[string]State
-	for _, l := range t.loaded {
-		if slices.ContainsFunc(l.schedules, func(s Schedule) bool { return t.entries[s.Name] == nil }) {
-			if err := t.flush(ctx); err != nil {
-				return err
-			}
-			var err error
-			if states, err = t.Keeper.States(ctx); err != nil {
-				return fmt.Errorf("read the states of the schedules: %w", err)
-			}
-			break
-		}
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	states, err := t.Keeper.States(ctx)
+	if err != nil {
+		return fmt.Errorf("read the states of the schedules: %w", err)
 	}
 	t.merge(ctx, states)
 	return nil
@@ -54,7 +49,7 @@ func (t *term) load(ctx context.Context) error {
 }
 
 // merge makes, changes and ends entries so that they are what was loaded. states
-// are those of schedules that are new.
+// are what the keeper has.
 func (t *term) merge(ctx context.Context, states map[string]State) {
 	found := map[string]bool{}
 	added, changed, removed := 0, 0, 0
@@ -66,6 +61,12 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			}
 			found[s.Name] = true
 			old := t.entries[s.Name]
+			if old != nil && old.state.Timing != "" && states[s.Name].Timing == "" {
+				t.leave(old) // it was removed, and this is another one
+				delete(t.entries, s.Name)
+				removed++
+				old = nil
+			}
 			print, timing, err := t.usable(s)
 			if err != nil {
 				t.Log.Error("a schedule cannot be used and stays as it was", "schedule", s.Name, "err", err, "in force", old != nil)

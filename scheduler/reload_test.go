@@ -227,3 +227,27 @@ func TestWhatCannotBeReadAtTheStartIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestAScheduleThatWasRemovedAndAddedAgainIsAnotherOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.MaxRuns = 1
+		r := set(t, s)
+		k := NewMemory()
+		r.cfg.Keeper = k
+		r.open()
+		wait(90 * time.Second) // a at 1m, and never again
+		k.mu.Lock()
+		delete(k.states, "a") // removed
+		k.mu.Unlock()
+		r.source.edit(nil, s) // and added, before anybody looked
+		wait(time.Minute)
+		r.end()
+		r.sent(begin, "a@1m0s a@2m0s")
+		states, _ := k.States(context.Background())
+		if got := states["a"]; got.Runs != 1 || got.Since.Sub(begin) != 90*time.Second {
+			t.Errorf("%+v", got)
+		}
+	})
+}
