@@ -27,12 +27,12 @@ type resultDesk struct {
 }
 
 func (s *resultDesk) Get(ctx context.Context, id string) (result.Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.hangs {
 		<-ctx.Done()
 		return result.Result{}, ctx.Err()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return result.Result{TaskID: id, State: s.state}, s.err
 }
 
@@ -40,6 +40,12 @@ func (s *resultDesk) set(state task.State, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state, s.err = state, err
+}
+
+func (s *resultDesk) hang(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangs = on
 }
 
 func TestATickIsSkippedWhileTheOneBeforeItRuns(t *testing.T) {
@@ -181,13 +187,13 @@ func TestAStopWhileTheResultStoreIsAskedSkipsNothing(t *testing.T) {
 		r.cfg.Results = results
 		r.open()
 		wait(90 * time.Second)
-		results.hangs = true
+		results.hang(true)
 		wait(31 * time.Second) // at 2m it asks for 2 s
 		r.end()
 		if n := len(r.wrote(ledger.Skipped)); n != 0 {
 			t.Errorf("%d skipped", n)
 		}
-		results.hangs = false
+		results.hang(false)
 		r.open()
 		wait(time.Second)
 		r.end()
