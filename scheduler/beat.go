@@ -26,7 +26,8 @@ type Config struct {
 	Results result.Store
 	// Clock is the time by which ticks are due; nil: the real one.
 	Clock Clock
-	// Until ends Run when nothing is left that is due up to then; zero: never.
+	// Until ends Run when all that is due up to then has ended: what the broker does
+	// not take is waited for as long as its catch-up policy wants. Zero: never.
 	Until time.Time
 	// Origin says in the messages who sent them.
 	Origin string
@@ -70,10 +71,17 @@ var errDone = errors.New("done")
 
 // Run campaigns, leads, and campaigns again, until ctx ends (nil), Until is
 // reached (nil), or something is wrong that no waiting cures: the elector or the
-// ledger gave up, or the schedules cannot be read when it first leads.
+// ledger gave up, or the schedules cannot be read at the very start. Later that
+// ends nothing: one that stood by for days must be able to follow.
 func (b *Beat) Run(ctx context.Context) error {
 	b.cfg.Metrics.Leads(false)
-	for first := true; ; first = false {
+	if err := b.load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	for {
 		lead, err := b.cfg.Elector.Campaign(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -81,7 +89,7 @@ func (b *Beat) Run(ctx context.Context) error {
 			}
 			return fmt.Errorf("become the leading scheduler: %w", err)
 		}
-		err = b.lead(ctx, lead, first)
+		err = b.lead(ctx, lead)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, errDone):
 			return b.cfg.Ledger.Err()
@@ -92,8 +100,29 @@ func (b *Beat) Run(ctx context.Context) error {
 	}
 }
 
+// load reads the schedules at the start. What is wrong in a file is said by not
+// beginning; a store is edited by others, whose mistake only is left out.
+func (b *Beat) load(ctx context.Context) error {
+	for i, source := range b.cfg.Sources {
+		list, err := source.Load(ctx)
+		if err != nil {
+			return fmt.Errorf("read the schedules: %w", err)
+		}
+		b.loaded[i] = loaded{schedules: list}
+		if _, edited := source.(Remover); edited {
+			continue
+		}
+		for _, s := range list {
+			if _, _, err := b.cfg.usable(s); err != nil {
+				return fmt.Errorf("schedule %q: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // lead is one term.
-func (b *Beat) lead(ctx context.Context, lead Leadership, first bool) error {
+func (b *Beat) lead(ctx context.Context, lead Leadership) error {
 	term := fmt.Sprint(int64(lead.Term()))
 	if _, err := b.cfg.Ledger.Write(ledger.Line{Event: ledger.Leading, Detail: map[string]string{"term": term}}); err != nil {
 		return err
@@ -103,7 +132,7 @@ func (b *Beat) lead(ctx context.Context, lead Leadership, first bool) error {
 	defer b.cfg.Metrics.Leads(false)
 
 	mine, end := context.WithCancel(ctx)
-	err := newTerm(b, lead, first).run(mine)
+	err := newTerm(b, lead).run(mine)
 	end()
 
 	line := ledger.Line{Event: ledger.Resigned, Detail: map[string]string{"term": term}}

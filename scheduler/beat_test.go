@@ -54,21 +54,27 @@ func TestWhatWasMissedIsCaughtUpAsThePolicySays(t *testing.T) {
 		policy  CatchUp
 		window  time.Duration
 		expires time.Duration
+		runs    int
 		want    string
 		missed  int
 	}{
-		{CatchUpNone, 0, 0, "a@1m0s a@5m0s", 3},
-		{CatchUpOnce, 0, 0, "a@1m0s a@4m30s a@5m0s", 2},
-		{CatchUpOnce, 20 * time.Second, 0, "a@1m0s a@5m0s", 3},
-		{CatchUpAll, time.Hour, 0, "a@1m0s a@4m30s a@4m30s a@4m30s a@5m0s", 0},
-		{CatchUpAll, 2 * time.Minute, 0, "a@1m0s a@4m30s a@4m30s a@5m0s", 1},
-		{CatchUpOnce, 0, 29 * time.Second, "a@1m0s a@5m0s", 3},
+		{CatchUpNone, 0, 0, 0, "a@1m0s a@5m0s", 3},
+		{CatchUpOnce, 0, 0, 0, "a@1m0s a@4m30s a@5m0s", 2},
+		{CatchUpOnce, 20 * time.Second, 0, 0, "a@1m0s a@5m0s", 3},
+		{CatchUpAll, time.Hour, 0, 0, "a@1m0s a@4m30s a@4m30s a@4m30s a@5m0s", 0},
+		{CatchUpAll, 2 * time.Minute, 0, 0, "a@1m0s a@4m30s a@4m30s a@5m0s", 1},
+		{CatchUpOnce, 0, 29 * time.Second, 0, "a@1m0s a@5m0s", 3},
+		{CatchUpNone, 0, 0, 2, "a@1m0s a@5m0s", 3},
+		{CatchUpOnce, 0, 0, 2, "a@1m0s a@4m30s", 2},
+		{CatchUpOnce, 40 * time.Second, 0, 2, "a@1m0s a@4m30s", 2},
+		{CatchUpAll, time.Hour, 0, 2, "a@1m0s a@4m30s", 2},
+		{CatchUpAll, time.Hour, 0, 3, "a@1m0s a@4m30s a@4m30s", 1},
 	} {
-		t.Run(fmt.Sprintf("%s %s %s", c.policy, c.window, c.expires), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %s %s %d", c.policy, c.window, c.expires, c.runs), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				s := every("a", time.Minute)
-				s.CatchUp, s.Window, s.Expires = c.policy, c.window, c.expires
+				s.CatchUp, s.Window, s.Expires, s.MaxRuns = c.policy, c.window, c.expires, c.runs
 				r := set(t, s)
 				r.open()
 				wait(time.Minute + 30*time.Second)
@@ -81,8 +87,9 @@ func TestWhatWasMissedIsCaughtUpAsThePolicySays(t *testing.T) {
 				if n := len(r.wrote(ledger.Missed)); n != c.missed {
 					t.Errorf("%d missed, want %d", n, c.missed)
 				}
-				if n := len(r.wrote(ledger.Planned)); n != 4 {
-					t.Errorf("%d planned, want 4: a missed tick is never sent, not silence", n)
+				sent := strings.Count(c.want, " ") // after the absence
+				if n := len(r.wrote(ledger.Planned)); n != sent+c.missed {
+					t.Errorf("%d planned, not as many as sent and missed: a missed tick is never sent, not silence", n)
 				}
 			})
 		})
@@ -240,4 +247,68 @@ func TestTwoYearsOfASimulatedClock(t *testing.T) {
 	if len(ids) != 730 || len(d.sent) != 730 {
 		t.Errorf("%d reports, %d messages, in 730 days", len(ids), len(d.sent))
 	}
+}
+
+func TestUntilWaitsForWhatIsStillOwed(t *testing.T) {
+	for name, simulated := range map[string]bool{"real clock": false, "simulated clock": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := every("a", time.Minute)
+				d := &desk{fate: func(*task.Message) error { return errAway }}
+				begin := time.Now()
+				cfg := Config{Broker: d, Sources: []Source{newList(s)}, Keeper: NewMemory(), Until: begin.Add(3 * time.Minute)}
+				if simulated {
+					cfg.Clock = NewSimulatedClock(begin)
+				}
+				done := make(chan error, 1)
+				go func() { done <- New(cfg).Run(t.Context()) }()
+				wait(10 * time.Minute)
+				select {
+				case err := <-done:
+					t.Fatalf("it ended (%v) with a tick that was not sent", err)
+				default:
+				}
+				d.setFate(nil)
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				taken := d.taken()
+				if last := (Tick{Schedule: "a", Due: cfg.Until}); len(taken) != 1 || taken[0].ID != last.ID() {
+					t.Errorf("sent %+v, want the last tick", taken)
+				}
+			})
+		})
+	}
+}
+
+// counting is a keeper that counts the outcomes of its largest call.
+type counting struct {
+	Keeper
+	largest, all int
+}
+
+func (c *counting) Settle(ctx context.Context, term Term, outcomes []Outcome) error {
+	c.largest, c.all = max(c.largest, len(outcomes)), c.all+len(outcomes)
+	return c.Keeper.Settle(ctx, term, outcomes)
+}
+
+func TestALongAbsenceIsSettledInManyCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var many []Schedule
+		for i := range 10 {
+			many = append(many, every(fmt.Sprint(i), time.Second))
+		}
+		r := set(t, many...)
+		r.open()
+		wait(time.Second)
+		r.end()
+		wait(2000 * time.Second)
+		k := &counting{Keeper: r.cfg.Keeper}
+		r.cfg.Keeper = k
+		r.open()
+		r.end()
+		if k.largest > settleAtOnce || k.all != 10*2000 {
+			t.Errorf("%d outcomes, up to %d in one call; want all of 20000, up to %d", k.all, k.largest, settleAtOnce)
+		}
+	})
 }

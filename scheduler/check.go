@@ -130,6 +130,32 @@ func (s Schedule) checkSpans() error {
 		return wrong("jitter", "%s is more than every, %s", s.Jitter, s.Every)
 	case s.MaxRuns < 0:
 		return wrong("max_runs", "%d is negative", s.MaxRuns)
+	case s.Cron != "" && s.Jitter > time.Minute:
+		return s.checkJitter()
+	}
+	return nil
+}
+
+// checkJitter refuses one that can be longer than the time to the next tick,
+// which would be due before this one is sent. No line is due more often than once
+// a minute; one that is due daily is looked at for years, with their nights in
+// which the clock is changed.
+func (s Schedule) checkJitter() error {
+	const enough = 1500
+	timing, err := s.Timing()
+	if err != nil {
+		return err
+	}
+	last := timing.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	for range enough {
+		next := timing.Next(last)
+		if next.IsZero() {
+			return nil
+		}
+		if gap := next.Sub(last); gap < s.Jitter {
+			return wrong("jitter", "%s is more than the %s from one tick of %q to the next, on %s", s.Jitter, gap, s.Cron, last.Format(time.RFC3339))
+		}
+		last = next
 	}
 	return nil
 }

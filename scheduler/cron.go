@@ -16,13 +16,12 @@ import (
 // of them has cron's own rules for the nights in which the clock is changed.
 var cronSyntax = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// anyDay is set by the parser in a field that restricts nothing.
-const anyDay = 1 << 63
-
 // crontab is a line in a zone.
 type crontab struct {
 	minute, hour, dom, month, dow uint64 // bit n: n matches
 	zone                          *time.Location
+	// bothDays: a day has to be in dom and in dow; else either suffices.
+	bothDays bool
 	// follows: the line follows real time, not the clock on the wall.
 	follows bool
 }
@@ -31,8 +30,9 @@ type crontab struct {
 // month, day of the week. Each is *, a number, a range a-b, one of these with a
 // step /n, or several of them with commas; months and days of the week may be
 // names (JAN, mon), and Sunday is 0. If both kinds of day are restricted, either
-// suffices, as in cron (Celery wants both). The zone is a name as in
-// "Europe/Berlin"; empty is UTC.
+// suffices, as in cron (Celery wants both). There, a field that begins with *
+// restricts nothing: "0 0 */2 * mon" is the Mondays among the odd days. The zone is
+// a name as in "Europe/Berlin"; empty is UTC.
 //
 // A line follows the clock on the wall, also in the nights in which that is
 // changed:
@@ -63,6 +63,9 @@ func ParseCron(line, zone string) (Timing, error) {
 		}
 		return nil, wrong("cron", "%q has %d fields, not the five minute, hour, day of month, month, day of week%s", line, n, hint)
 	}
+	if strings.Contains(line, "?") {
+		return nil, wrong("cron", "%q: cron has no ?, what is not restricted is written as *", line)
+	}
 	parsed, err := cronSyntax.Parse(line)
 	if err != nil {
 		return nil, wrong("cron", "%q: %w", line, err)
@@ -73,7 +76,8 @@ func ParseCron(line, zone string) (Timing, error) {
 	}
 	set := parsed.(*cron.SpecSchedule)
 	c := &crontab{minute: set.Minute, hour: set.Hour, dom: set.Dom, month: set.Month, dow: set.Dow, zone: loc,
-		follows: strings.HasPrefix(fields[0], "*") || strings.HasPrefix(fields[1], "*")}
+		bothDays: strings.HasPrefix(fields[2], "*") || strings.HasPrefix(fields[4], "*"),
+		follows:  strings.HasPrefix(fields[0], "*") || strings.HasPrefix(fields[1], "*")}
 	if c.nextWall(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, wrong("cron", "%q: there is no such day, it would never be due", line)
 	}
@@ -180,7 +184,7 @@ func (c *crontab) nextWall(wall time.Time) time.Time {
 func (c *crontab) onDay(day time.Time) bool {
 	dom := c.dom>>day.Day()&1 == 1
 	dow := c.dow>>day.Weekday()&1 == 1
-	if c.dom&anyDay != 0 || c.dow&anyDay != 0 {
+	if c.bothDays {
 		return dom && dow
 	}
 	return dom || dow

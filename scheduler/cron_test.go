@@ -185,3 +185,35 @@ func BenchmarkCronNext(b *testing.B) {
 		now = c.Next(now)
 	}
 }
+
+func TestADayThatBeginsWithAStarRestrictsNothingForTheOther(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{ // November 2026 begins on a Sunday
+		"0 0 */2 * mon":   "09T00:00+00:00 23T00:00+00:00",
+		"0 0 */10 * 1":    "",
+		"0 0 1 * */6":     "01T00:00+00:00",
+		"0 0 1-31/20 * 1": "01T00:00+00:00 02T00:00+00:00 09T00:00+00:00 16T00:00+00:00 21T00:00+00:00 23T00:00+00:00 30T00:00+00:00",
+	} {
+		if got := strings.Join(between(t, mustCron(t, line, ""), "UTC", "2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z"), " "); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", line, got, want)
+		}
+	}
+	if _, err := ParseCron("0 0 ? * 1", ""); err == nil || !strings.Contains(err.Error(), "no ?") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheTextOfATimingIsTheSameHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	text := func(line, zone string) string {
+		s := every("a", 0)
+		s.Cron, s.Zone = line, zone
+		return s.TimingText()
+	}
+	if a, b := text("0 0 * * mon", ""), text(" 0  0 * *\tMON ", "UTC"); a != b {
+		t.Errorf("%q and %q", a, b)
+	}
+	if a, b := text("0 0 * * mon", ""), text("0 0 * * mon", "Europe/Berlin"); a == b {
+		t.Errorf("%q in two zones", a)
+	}
+}

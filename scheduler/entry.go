@@ -27,6 +27,7 @@ type entry struct {
 	print  string // tells versions of the schedule apart
 	source Source
 	state  State
+	until  time.Time // ticks after this are not collected; zero: all are
 
 	next  Tick      // the next tick; its Due is zero when there is none
 	owed  []*owed   // oldest first
@@ -72,8 +73,10 @@ func (e *entry) advance() {
 	if e.state.LastDue.After(after) {
 		after = e.state.LastDue
 	}
-	if n := len(e.owed); n > 0 && e.owed[n-1].Due.After(after) && !e.owed[n-1].ByHand {
-		after = e.owed[n-1].Due
+	for _, o := range e.owed {
+		if !o.ByHand && o.Due.After(after) {
+			after = o.Due
+		}
 	}
 	e.nextAfter(after)
 }
@@ -107,7 +110,11 @@ func (e *entry) owe(o *owed) {
 
 // collect takes in what has come due. Of a long absence it keeps the youngest
 // MaxCaughtUp ticks and returns how many came before them, and the last of those.
+// What is due after until is left alone.
 func (e *entry) collect(now time.Time) (dropped int, last Tick) {
+	if !e.until.IsZero() && e.until.Before(now) {
+		now = e.until
+	}
 	if i, ok := e.timing.(interval); ok && !e.next.Due.IsZero() {
 		if n := int64(now.Sub(e.next.Due) / i.every); n > 2*MaxCaughtUp {
 			skip := n - MaxCaughtUp
@@ -124,24 +131,48 @@ func (e *entry) collect(now time.Time) (dropped int, last Tick) {
 		ticks = append(ticks, e.next)
 		e.nextAfter(e.next.Due)
 	}
-	for _, t := range ticks {
-		e.owe(&owed{Tick: t})
+	for _, t := range ticks { // new, and younger than the schedule's own that are owed
+		e.owed = append(e.owed, &owed{Tick: t})
 	}
+	slices.SortStableFunc(e.owed, func(a, b *owed) int { return a.Due.Compare(b.Due) }) // ticks by hand lie between
 	return dropped, last
 }
 
-// trim takes out what the schedule does not owe, because it has had its runs.
-func (e *entry) trim() {
+// surplus takes out the ticks that the schedule does not owe, because it has had
+// its runs, and returns their outcomes.
+func (e *entry) surplus(now time.Time) []Outcome {
+	if !e.spent() {
+		return nil
+	}
+	var ended []Outcome
+	e.owed = slices.DeleteFunc(e.owed, func(o *owed) bool {
+		if o.ByHand || o.claimed {
+			return false
+		}
+		ended = append(ended, o.givenUp(now, "the schedule has had its runs, max_runs"))
+		return true
+	})
+	return ended
+}
+
+// withinRuns holds back of what is to be sent the ticks that are one run too many
+// if those before them are sent. They stay owed.
+func (e *entry) withinRuns(send []*owed) []*owed {
 	if e.MaxRuns == 0 {
-		return
+		return send
 	}
 	left := e.MaxRuns - e.state.Runs
-	e.owed = slices.DeleteFunc(e.owed, func(o *owed) bool {
-		if o.ByHand {
+	for _, o := range e.owed {
+		if o.claimed && !o.ByHand {
+			left--
+		}
+	}
+	return slices.DeleteFunc(send, func(o *owed) bool {
+		if o.ByHand || o.claimed {
 			return false
 		}
 		left--
-		return left < 0 && !o.claimed
+		return left < 0
 	})
 }
 
@@ -217,7 +248,7 @@ func (e *entry) forget(o *owed) {
 // rouse sets when there is something to do next.
 func (e *entry) rouse() {
 	e.wake = time.Time{}
-	if !e.next.Due.IsZero() {
+	if !e.next.Due.IsZero() && (e.until.IsZero() || !e.firing(e.next).After(e.until)) {
 		e.wake = e.firing(e.next)
 	}
 	if len(e.owed) > 0 && (e.wake.IsZero() || e.again.Before(e.wake)) {

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -151,18 +150,28 @@ func resolve(n *yaml.Node) *yaml.Node {
 
 // toJSON is a value of the file as JSON.
 func toJSON(n *yaml.Node) (json.RawMessage, error) {
+	asWritten(n)
 	var v any
 	if err := n.Decode(&v); err != nil {
 		return nil, err
-	}
-	if moment, ok := v.(time.Time); ok {
-		v = moment.Format(time.RFC3339Nano)
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("has no form in JSON, which messages are written in: %w", err)
 	}
 	return raw, nil
+}
+
+// asWritten makes texts of what YAML takes for a moment: it would read one without
+// a zone as UTC, and so hide that the zone is missing. What an alias stands for
+// comes earlier in the file.
+func asWritten(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!timestamp" {
+		n.Tag = "!!str"
+	}
+	for _, part := range n.Content {
+		asWritten(part)
+	}
 }
 
 // syntaxError is what is wrong with the YAML itself, at its place.

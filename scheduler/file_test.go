@@ -122,6 +122,22 @@ func TestAFileIsWatchedHoweverItIsWritten(t *testing.T) {
 	}
 }
 
+func TestAMomentIsReadAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	item := func(at string) []byte {
+		return []byte("schedules:\n  - name: a\n    task: noop\n    args: [2026-11-21]\n    at: " + at + "\n")
+	}
+	for _, at := range []string{"2026-11-21 07:31:43", "2026-11-21", `"2026-11-21 07:31:43"`} {
+		if all, err := parseYAML(item(at)); err == nil || !strings.HasPrefix(err.Error(), "5:5: at: ") {
+			t.Errorf("%s has no zone, and was read as %+v, %v", at, all, err)
+		}
+	}
+	all, err := parseYAML(item("2026-11-21T07:31:43+01:00"))
+	if err != nil || all[0].At.Unix() != time.Date(2026, 11, 21, 6, 31, 43, 0, time.UTC).Unix() || string(all[0].Args[0]) != `"2026-11-21"` {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 func FuzzYAML(f *testing.F) {
 	f.Add([]byte(everything))
 	f.Add([]byte("schedules: &a [*a]"))

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,27 +20,35 @@ const (
 	presumedOver = 24 * time.Hour
 )
 
-// withoutOverlap takes out, and ends, the ticks of schedules with OverlapSkip
-// whose predecessor has not ended. Ticks by hand, and those that may have been
-// sent already, stay.
-func (t *term) withoutOverlap(ctx context.Context, out []sending, now time.Time) []sending {
+// overlap marks the ticks of schedules with OverlapSkip whose predecessor has not
+// ended, and ends nothing: LastDue must not move past an older tick that is not
+// claimed yet. Ticks by hand, and those that may have been sent already, are sent.
+func (t *term) overlap(ctx context.Context, out []sending, now time.Time) {
 	running := t.ask(ctx, out, now)
-	var kept []sending
-	for _, s := range out {
+	for i := range out {
+		s := &out[i]
 		e := s.entry
 		if e.Overlap != OverlapSkip || s.ByHand {
-			kept = append(kept, s)
 			continue
 		}
 		if why := running[e]; why != "" && !s.claimed {
-			e.forget(s.owed)
-			t.end(s.outcome(Skipped, now, why))
+			s.skip = why
 			continue
 		}
 		running[e] = "the one before it is sent at the same moment"
-		kept = append(kept, s)
 	}
-	return kept
+}
+
+// skipped ends those that are marked, and returns the others.
+func (t *term) skipped(out []sending) []sending {
+	return slices.DeleteFunc(out, func(s sending) bool {
+		if s.skip == "" {
+			return false
+		}
+		s.entry.forget(s.owed)
+		t.end(s.outcome(Skipped, t.Clock.Now(), s.skip))
+		return true
+	})
 }
 
 // ask asks the result store, once a schedule, why its last task has not ended.

@@ -8,30 +8,26 @@ import (
 
 // This file brings the schedules of the sources and the entries together.
 
-// reload reads the sources again. The states of schedules that are new come from
-// the keeper: they may have been there before.
+// reload reads the sources again, and the states: those of schedules that are new
+// may have been there before, and a state that is gone says that its schedule was
+// removed and added again.
 func (t *term) reload(ctx context.Context) error {
 	if err := t.load(ctx); err != nil {
 		return err
 	}
-	var states map[string]State
-	for _, l := range t.loaded {
-		if slices.ContainsFunc(l.schedules, func(s Schedule) bool { return t.entries[s.Name] == nil }) {
-			if err := t.flush(ctx); err != nil {
-				return err
-			}
-			var err error
-			if states, err = t.Keeper.States(ctx); err != nil {
-				return fmt.Errorf("read the states of the schedules: %w", err)
-			}
-			break
-		}
+	if err := t.flush(ctx); err != nil {
+		return err
 	}
-	return t.merge(ctx, states)
+	states, err := t.Keeper.States(ctx)
+	if err != nil {
+		return fmt.Errorf("read the states of the schedules: %w", err)
+	}
+	t.merge(ctx, states)
+	return nil
 }
 
-// load reads all sources. One that cannot be read keeps what it had; at the first
-// beginning of a process that is an error.
+// load reads all sources. One that cannot be read keeps what it had. The error is
+// that ctx has ended.
 func (t *term) load(ctx context.Context) error {
 	for i, source := range t.Sources {
 		had := &t.loaded[i]
@@ -44,8 +40,6 @@ func (t *term) load(ctx context.Context) error {
 			*had = loaded{schedules: list}
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case t.first:
-			return fmt.Errorf("read the schedules: %w", err)
 		case had.broken != err.Error():
 			had.broken = err.Error()
 			t.Log.Error("the schedules cannot be read; those that were read before stay in force", "err", err, "schedules", len(had.schedules))
@@ -55,8 +49,8 @@ func (t *term) load(ctx context.Context) error {
 }
 
 // merge makes, changes and ends entries so that they are what was loaded. states
-// are those of schedules that are new.
-func (t *term) merge(ctx context.Context, states map[string]State) error {
+// are what the keeper has.
+func (t *term) merge(ctx context.Context, states map[string]State) {
 	found := map[string]bool{}
 	added, changed, removed := 0, 0, 0
 	for i, l := range t.loaded {
@@ -67,11 +61,18 @@ func (t *term) merge(ctx context.Context, states map[string]State) error {
 			}
 			found[s.Name] = true
 			old := t.entries[s.Name]
-			print, err := s.MarshalJSON()
-			if err != nil {
-				return fmt.Errorf("schedule %q: %w", s.Name, err)
+			if old != nil && old.state.Timing != "" && states[s.Name].Timing == "" {
+				t.leave(old) // it was removed, and this is another one
+				delete(t.entries, s.Name)
+				removed++
+				old = nil
 			}
-			if old != nil && old.print == string(print) {
+			print, timing, err := t.usable(s)
+			if err != nil {
+				t.Log.Error("a schedule cannot be used and stays as it was", "schedule", s.Name, "err", err, "in force", old != nil)
+				continue
+			}
+			if old != nil && old.print == print {
 				old.source = t.Sources[i]
 				continue
 			}
@@ -82,9 +83,8 @@ func (t *term) merge(ctx context.Context, states map[string]State) error {
 			} else {
 				added++
 			}
-			if err := t.take(ctx, s, string(print), t.Sources[i], old, state); err != nil {
-				return err
-			}
+			e := &entry{Schedule: s, timing: timing, print: print, source: t.Sources[i], until: t.Until, place: -1}
+			t.take(ctx, e, old, state)
 		}
 	}
 	for name, e := range t.entries {
@@ -97,36 +97,35 @@ func (t *term) merge(ctx context.Context, states map[string]State) error {
 	if added+changed+removed > 0 {
 		t.Log.Info("schedules", "in force", len(t.entries), "new", added, "changed", changed, "removed", removed)
 	}
-	return nil
+}
+
+// usable gives what tells a schedule from its other versions, and its timing, or
+// says why this scheduler cannot use it.
+func (c *Config) usable(s Schedule) (string, Timing, error) {
+	print, err := s.MarshalJSON()
+	if err != nil {
+		return "", nil, err
+	}
+	timing, err := s.Timing()
+	if err == nil && s.Overlap == OverlapSkip && c.Results == nil {
+		err = wrong("overlap", "skip asks the result store, and there is none: use --result URL")
+	}
+	return string(print), timing, err
 }
 
 // take puts a schedule into force that is new or has changed. What was owed of it
 // stays owed if its timing is the same; else only what was claimed.
-func (t *term) take(ctx context.Context, s Schedule, print string, source Source, old *entry, state State) error {
-	timing, err := s.Timing()
-	if err == nil && s.Overlap == OverlapSkip && t.Results == nil {
-		err = wrong("overlap", "skip asks the result store, and there is none: use --result URL")
-	}
-	if err != nil {
-		if t.first {
-			return fmt.Errorf("schedule %q: %w", s.Name, err)
-		}
-		t.Log.Error("a schedule cannot be used and stays as it was", "schedule", s.Name, "err", err)
-		return nil
-	}
-	now := t.Clock.Now()
-	e := &entry{Schedule: s, timing: timing, print: print, source: source, place: -1}
-	begun, fresh := e.begin(state, now)
+func (t *term) take(ctx context.Context, e, old *entry, state State) {
+	begun, fresh := e.begin(state, t.Clock.Now())
 	if fresh {
-		t.begun[s.Name] = begun
+		t.begun[e.Name] = begun
 	}
 	if old != nil {
 		t.hand(old, e, fresh)
 	}
-	t.entries[s.Name] = e
+	t.entries[e.Name] = e
 	t.agenda.put(e)
 	t.tidy(ctx, e)
-	return nil
 }
 
 // hand gives what an entry owes to the one that takes its place.

@@ -136,3 +136,118 @@ func TestATickByHandIsSentAtOnceWhateverTheScheduleSays(t *testing.T) {
 		}
 	})
 }
+
+func TestATickByHandOfAScheduleThatWasJustAddedIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		r := set(t, every("a", time.Hour))
+		k := &desired{Memory: NewMemory()}
+		r.cfg.Keeper = k
+		r.open()
+		wait(12 * time.Second)
+		r.source.edit(errors.New("away"))
+		wait(time.Second)
+		k.mu.Lock()
+		k.want = []Tick{{Schedule: "b", Due: time.Now(), ByHand: true}}
+		k.mu.Unlock()
+		wait(2 * askRequests) // the source is broken: nobody knows whether there is a b
+		if n := len(r.wrote(ledger.Missed)); n != 0 {
+			t.Errorf("%d refused", n)
+		}
+		r.source.mu.Lock() // and nobody tells of it
+		r.source.all, r.source.err = []Schedule{every("b", time.Hour)}, nil
+		r.source.mu.Unlock()
+		wait(askRequests)
+		added := r.source.all
+		k.mu.Lock()
+		k.want = []Tick{{Schedule: "c", Due: time.Now(), ByHand: true}}
+		k.mu.Unlock()
+		r.source.mu.Lock()
+		r.source.all = append(added, every("c", time.Hour))
+		r.source.mu.Unlock()
+		wait(askRequests)
+		r.end()
+		r.sent(begin, "b@27s c@32s")
+	})
+}
+
+// patient is an elector whose first leadership is won after a while.
+type patient struct{ after time.Duration }
+
+func (p patient) Campaign(ctx context.Context) (Leadership, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(p.after):
+		return unchallenged{term: 1}, nil
+	}
+}
+
+// mute is a keeper whose states cannot be read at first.
+type mute struct {
+	Keeper
+	until time.Time
+}
+
+func (m *mute) States(ctx context.Context) (map[string]State, error) {
+	if time.Now().Before(m.until) {
+		return nil, errors.New("away")
+	}
+	return m.Keeper.States(ctx)
+}
+
+func TestOneThatStoodByLeadsWithWhatItHadWhenNothingCanBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		skip := every("skip", time.Minute)
+		skip.Overlap = OverlapSkip // and there is no result store: left out
+		r := set(t, every("a", time.Minute), skip)
+		r.cfg.Elector = patient{10 * time.Minute}
+		r.cfg.Keeper = &mute{NewMemory(), begin.Add(10*time.Minute + 10*time.Second)}
+		r.open()
+		wait(time.Minute)
+		r.source.mu.Lock()
+		r.source.err = errors.New("beat.yaml:3:1: broken")
+		r.source.mu.Unlock()
+		wait(11 * time.Minute)
+		r.end()
+		r.sent(begin, "a@11m0s a@12m0s")
+	})
+}
+
+func TestWhatCannotBeReadAtTheStartIsAnError(t *testing.T) {
+	skip := every("skip", time.Minute)
+	skip.Overlap = OverlapSkip
+	broken := newList()
+	broken.err = errors.New("beat.yaml:3:1: broken")
+	for want, source := range map[string]Source{"beat.yaml:3:1": broken, "overlap: skip asks": struct{ Source }{newList(skip)}} {
+		err := New(Config{Broker: &desk{}, Sources: []Source{source}, Keeper: NewMemory(), Elector: patient{time.Hour}}).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestAScheduleThatWasRemovedAndAddedAgainIsAnotherOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.MaxRuns = 1
+		r := set(t, s)
+		k := NewMemory()
+		r.cfg.Keeper = k
+		r.open()
+		wait(90 * time.Second) // a at 1m, and never again
+		k.mu.Lock()
+		delete(k.states, "a") // removed
+		k.mu.Unlock()
+		r.source.edit(nil, s) // and added, before anybody looked
+		wait(time.Minute)
+		r.end()
+		r.sent(begin, "a@1m0s a@2m0s")
+		states, _ := k.States(context.Background())
+		if got := states["a"]; got.Runs != 1 || got.Since.Sub(begin) != 90*time.Second {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -45,7 +46,7 @@ type Schedule struct {
 	Expires time.Duration
 	// Jitter is how late at the most a tick is sent on purpose. The delay of each
 	// tick follows from its id, so all schedulers agree on it. Not more than
-	// Every, nor than a day.
+	// Every, than the shortest time between two ticks of Cron, nor than a day.
 	Jitter time.Duration
 	// Enabled: ticks of a schedule that is not enabled are not owed.
 	Enabled bool
@@ -95,8 +96,8 @@ type Timing interface {
 	Next(after time.Time) time.Time
 }
 
-// TimingText says when the schedule is due in a form that changes exactly when
-// its ticks do; it is empty when it is not enabled. Ticks of another timing say
+// TimingText says when the schedule is due in a form that changes when its ticks
+// do, and not when only the blanks, the case of names, or the name of UTC do; it is empty when it is not enabled. Ticks of another timing say
 // nothing about what this one owes.
 func (s Schedule) TimingText() string {
 	switch {
@@ -105,7 +106,11 @@ func (s Schedule) TimingText() string {
 	case s.Every > 0:
 		return "every " + s.Every.String() + " phase " + s.Phase.String()
 	case s.Cron != "":
-		return "cron " + s.Cron + " " + s.Zone
+		zone := s.Zone
+		if zone == "UTC" {
+			zone = ""
+		}
+		return "cron " + strings.ToLower(strings.Join(strings.Fields(s.Cron), " ")) + " " + zone
 	}
 	return "at " + s.At.UTC().Format(time.RFC3339Nano)
 }

@@ -15,6 +15,9 @@ import (
 const (
 	// batch is how many ticks are claimed, published and settled in one go.
 	batch = 500
+	// settleAtOnce is how many outcomes the keeper is told in one call: a store
+	// does nothing else meanwhile, and leases have to be renewed.
+	settleAtOnce = 1000
 	// publishWithin bounds the publish of a batch.
 	publishWithin = 10 * time.Second
 )
@@ -24,25 +27,33 @@ type sending struct {
 	*owed
 	entry *entry
 	msg   *task.Message
+	skip  string // why it is not sent after all; "": it is
 }
 
-// pass takes up to a batch of entries that have something to do, and does it. An
+// pass takes up to a batch of entries that have something to do, fewer if much of
+// what they owe ends unsent, and does it. An
 // error is the keeper's, the lease's or the ledger's: then what was to be sent is
 // still owed.
 func (t *term) pass(ctx context.Context, now time.Time) error {
 	var due []*entry
 	var out []sending
-	for len(t.agenda) > 0 && len(out) < batch && !t.agenda[0].wake.After(now) {
+	for len(t.agenda) > 0 && len(out) < batch && len(t.ended) < batch && !t.agenda[0].wake.After(now) {
 		e := t.agenda[0]
 		t.agenda.drop(e)
 		due = append(due, e)
 		out = append(out, t.decide(e, now)...)
 	}
-	out = t.withoutOverlap(ctx, out, now)
-	err := t.send(ctx, out)
+	t.overlap(ctx, out, now)
+	err := ctx.Err() // what was asked while it ended says nothing
+	if err == nil {
+		err = t.send(ctx, out)
+	}
 	for _, e := range due {
 		if e.spent() {
 			e.next = Tick{}
+		}
+		if t.outage > 0 {
+			e.again = t.back
 		}
 		t.agenda.put(e)
 	}
@@ -56,23 +67,31 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	if dropped > 0 {
 		t.missedMany(e, dropped, last, now)
 	}
-	e.trim()
 	for _, o := range e.owed {
 		t.plan(e, o)
 	}
 	v := e.decide(now)
-	for _, o := range v.ended {
-		t.end(o)
-	}
-	if n := len(v.ended); n > 0 {
-		last := v.ended[n-1]
-		t.Log.Warn("not sent", "schedule", e.Name, "ticks", n, "last due", last.Tick.Due, "outcome", last.Kind, "reason", last.Reason)
+	t.endAll(e, v.ended)
+	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
+	if t.outage > 0 && now.Before(t.back) {
+		return nil // planned, and tried with all others
 	}
 	var out []sending
-	for _, o := range v.send {
-		out = append(out, sending{o, e, e.message(o.Tick, t.Origin)})
+	for _, o := range e.withinRuns(v.send) {
+		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, t.Origin)})
 	}
 	return out
+}
+
+// endAll ends ticks of a schedule that are not sent, with one line in the log.
+func (t *term) endAll(e *entry, ended []Outcome) {
+	for _, o := range ended {
+		t.end(o)
+	}
+	if n := len(ended); n > 0 {
+		last := ended[n-1]
+		t.Log.Warn("not sent", "schedule", e.Name, "ticks", n, "last due", last.Tick.Due, "outcome", last.Kind, "reason", last.Reason)
+	}
 }
 
 // plan writes a tick down as owed, once.
@@ -105,10 +124,22 @@ func (t *term) send(ctx context.Context, out []sending) error {
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
+	if t.outage > 0 {
+		probe(out)
+	}
 	for len(out) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err // what is left is the next leader's
+		}
 		n := min(len(out), batch)
+		if t.outage > 0 {
+			n = 1
+		}
 		if err := t.sendBatch(ctx, out[:n]); err != nil {
 			return err
+		}
+		if t.outage > 0 {
+			return nil
 		}
 		out = out[n:]
 	}
@@ -130,6 +161,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		within, cut = context.WithDeadline(within, deadline)
 		defer cut()
 	}
+	out = t.skipped(out) // not before the older ones are claimed
 	msgs := make([]*task.Message, len(out))
 	for i, s := range out {
 		line := ledger.Line{Event: ledger.Attempted, Task: s.msg.TaskID, Message: s.msg.ID, Name: s.msg.Name, Queue: s.msg.Queue, Hash: s.msg.Hash()}
@@ -142,8 +174,12 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		}
 		msgs[i] = s.msg.SentAt(time.Now())
 	}
-	for i, err := range t.Broker.Publish(within, msgs...) {
-		t.published(out[i], err)
+	if len(msgs) > 0 {
+		errs := t.Broker.Publish(within, msgs...)
+		for i, err := range errs {
+			t.published(out[i], err)
+		}
+		t.heard(errs)
 	}
 	if err := t.Ledger.Err(); err != nil {
 		return err
@@ -157,7 +193,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 func (t *term) claim(ctx context.Context, out []sending) error {
 	var ticks []Tick
 	for _, s := range out {
-		if !s.claimed {
+		if !s.claimed && s.skip == "" {
 			ticks = append(ticks, s.Tick)
 		}
 	}
@@ -168,7 +204,7 @@ func (t *term) claim(ctx context.Context, out []sending) error {
 		return fmt.Errorf("claim %d ticks: %w", len(ticks), err)
 	}
 	for _, s := range out {
-		if !s.claimed {
+		if !s.claimed && s.skip == "" {
 			s.claimed = true
 			s.entry.state = s.entry.state.Claim(s.Tick)
 		}
@@ -218,9 +254,9 @@ func (t *term) published(s sending, err error) {
 		e.forget(s.owed)
 		t.end(s.outcome(Refused, now, err.Error()))
 	default:
-		pause := min(firstPause<<min(s.tries-1, 8), longPause)
+		pause := pauseAfter(s.tries)
 		e.again = now.Add(pause)
 		t.setback = max(t.setback, pause)
-		t.Log.Error("a tick is not sure to be with the broker", "schedule", e.Name, "due", s.Due, "try", s.tries, "again in", pause, "err", err)
+		t.Log.Debug("a tick is not sure to be with the broker", "schedule", e.Name, "due", s.Due, "try", s.tries, "err", err)
 	}
 }

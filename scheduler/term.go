@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"acklab/internal/ledger"
@@ -26,8 +25,7 @@ var errExpired = errors.New("the lease could not be renewed in time")
 // term is the work of a leader. It runs in one goroutine.
 type term struct {
 	Config
-	lead  Leadership
-	first bool // the first of this process: what cannot be read is an error
+	lead Leadership
 
 	entries map[string]*entry
 	agenda  agenda
@@ -42,10 +40,12 @@ type term struct {
 	asked     time.Time     // when requests were asked for, on the machine's clock
 	changed   bool          // something may have changed
 	setback   time.Duration // how long the broker is to be left alone
+	outage    int           // batches in a row of which the broker took nothing
+	back      time.Time     // when, in an outage, one tick is tried again
 }
 
-func newTerm(b *Beat, lead Leadership, first bool) *term {
-	return &term{Config: b.cfg, lead: lead, first: first, loaded: b.loaded,
+func newTerm(b *Beat, lead Leadership) *term {
+	return &term{Config: b.cfg, lead: lead, loaded: b.loaded,
 		entries: map[string]*entry{}, begun: map[string]Beginning{}}
 }
 
@@ -59,10 +59,7 @@ func (t *term) run(ctx context.Context) error {
 	if err := t.load(ctx); err != nil {
 		return err
 	}
-	if err := t.merge(ctx, states); err != nil {
-		return err
-	}
-	t.first = false
+	t.merge(ctx, states)
 	for {
 		if err := t.step(ctx); err != nil {
 			return err
@@ -96,9 +93,6 @@ func (t *term) states(ctx context.Context) (map[string]State, error) {
 		states, err := t.Keeper.States(ctx)
 		if err == nil {
 			return states, nil
-		}
-		if t.first {
-			return nil, fmt.Errorf("read the states of the schedules: %w", err)
 		}
 		t.Log.Error("the states of the schedules cannot be read", "err", err)
 		if err := t.rest(ctx, pause); err != nil {
@@ -181,7 +175,7 @@ func (t *term) sleep(ctx context.Context, hints <-chan struct{}) error {
 	if t.pause > 0 && wake.Before(t.notBefore) {
 		wake = t.notBefore
 	}
-	if !t.Until.IsZero() && t.pause == 0 && (wake.IsZero() || wake.After(t.Until)) {
+	if !t.Until.IsZero() && t.pause == 0 && len(t.agenda) == 0 {
 		return errDone
 	}
 	var rings <-chan time.Time
@@ -203,44 +197,14 @@ func (t *term) sleep(ctx context.Context, hints <-chan struct{}) error {
 		t.changed, t.asked = true, time.Time{}
 	case <-rings:
 	case <-ask.C:
-		t.changed = t.changed || slices.ContainsFunc(t.loaded, func(l loaded) bool { return l.broken != "" })
+		t.changed = t.changed || t.broken()
+	}
+	select { // one that came at the same moment: what was added is read before requests are
+	case <-hints:
+		t.changed, t.asked = true, time.Time{}
+	default:
 	}
 	return nil
-}
-
-// requests takes in what was asked for by hand, every few seconds.
-func (t *term) requests(ctx context.Context) error {
-	if time.Since(t.asked) < askRequests {
-		return nil
-	}
-	ticks, err := t.Keeper.Requests(ctx)
-	if err != nil {
-		return fmt.Errorf("ask for the ticks by hand: %w", err)
-	}
-	t.asked = time.Now()
-	for _, tick := range ticks {
-		e := t.entries[tick.Schedule]
-		if e == nil {
-			o := &owed{Tick: tick}
-			t.end(o.outcome(Refused, t.Clock.Now(), "there is no such schedule"))
-			continue
-		}
-		if t.settled(tick) {
-			continue // the keeper has not been told yet
-		}
-		e.owe(&owed{Tick: tick})
-		t.agenda.put(e)
-	}
-	return nil
-}
-
-func (t *term) settled(tick Tick) bool {
-	for _, o := range t.ended {
-		if o.Tick.Equal(tick) {
-			return true
-		}
-	}
-	return false
 }
 
 // flush tells the keeper what it does not know yet.
@@ -251,19 +215,19 @@ func (t *term) flush(ctx context.Context) error {
 		}
 		t.begun = map[string]Beginning{}
 	}
-	if len(t.ended) == 0 {
-		return nil
-	}
-	if err := t.Keeper.Settle(ctx, t.lead.Term(), t.ended); err != nil {
-		return fmt.Errorf("write down what came of ticks: %w", err)
-	}
-	ended := t.ended
-	t.ended = nil
-	for _, o := range ended {
-		if e := t.entries[o.Tick.Schedule]; e != nil {
-			t.tidy(ctx, e)
+	for len(t.ended) > 0 {
+		some := t.ended[:min(len(t.ended), settleAtOnce)]
+		if err := t.Keeper.Settle(ctx, t.lead.Term(), some); err != nil {
+			return fmt.Errorf("write down what came of ticks: %w", err)
+		}
+		t.ended = t.ended[len(some):]
+		for _, o := range some {
+			if e := t.entries[o.Tick.Schedule]; e != nil {
+				t.tidy(ctx, e)
+			}
 		}
 	}
+	t.ended = nil
 	return nil
 }
 

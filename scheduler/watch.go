@@ -12,7 +12,8 @@ import (
 
 const (
 	// look is how often a file is looked at without being told: file systems of
-	// other machines tell nothing.
+	// other machines tell nothing. It counts as changed when it is the same at two
+	// looks.
 	look = 2 * time.Second
 	// quiet is how long a file must be left alone before it is read: most
 	// programs write in several steps.
@@ -45,8 +46,9 @@ func watchFile(ctx context.Context, path string, log *slog.Logger) <-chan struct
 		}
 		again := time.NewTicker(look)
 		defer again.Stop()
-		settled := time.NewTimer(look)
-		defer settled.Stop()
+		settled := time.NewTimer(quiet)
+		settled.Stop()
+		before := seen // at the look before
 		for {
 			select {
 			case <-ctx.Done():
@@ -59,6 +61,12 @@ func watchFile(ctx context.Context, path string, log *slog.Logger) <-chan struct
 				continue
 			case <-settled.C:
 			case <-again.C:
+				now := printOf(path)
+				writing := now != before // perhaps somebody is in the middle of it
+				before = now
+				if writing {
+					continue
+				}
 			}
 			if now := printOf(path); now != seen {
 				seen = now

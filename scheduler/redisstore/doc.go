@@ -8,6 +8,7 @@
 //	acklab:schedule:states        hash    name ─▶ state
 //	acklab:schedule:pending       hash    tick ─▶ claimed, not settled
 //	acklab:schedule:requests      hash    tick ─▶ asked for by hand, not settled
+//	acklab:schedule:removed       hash    name ─▶ removed: its late claims and outcomes leave nothing
 //	acklab:schedule:history:NAME  list    the last 100 outcomes, youngest first
 //	acklab:schedule:revision      number  goes up with each edit
 //	acklab:schedule:asked         number  goes up with each request

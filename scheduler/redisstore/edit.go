@@ -136,7 +136,7 @@ func (s *Store) put(ctx context.Context, what string, one scheduler.Schedule, re
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
 	return s.edited(ctx, what, putScript,
-		[]string{entriesKey, fileKey, revisionKey, editedChannel, statesKey, historyKey(one.Name)}, one.Name, replaces, text)
+		[]string{entriesKey, fileKey, revisionKey, editedChannel, statesKey, historyKey(one.Name), removedKey}, one.Name, replaces, text)
 }
 
 // Remove implements scheduler.Remover.
@@ -157,7 +157,7 @@ func (s *Store) Delete(ctx context.Context, name string) error { return s.remove
 
 func (s *Store) remove(ctx context.Context, name, revision string) error {
 	_, err := s.edited(ctx, fmt.Sprintf("remove schedule %q", name), removeScript,
-		[]string{entriesKey, fileKey, revisionKey, editedChannel, statesKey, historyKey(name), pendingKey, requestsKey},
+		[]string{entriesKey, fileKey, revisionKey, editedChannel, statesKey, historyKey(name), pendingKey, requestsKey, removedKey},
 		name, revision, historyStays.Milliseconds())
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"acklab/internal/server"
+	"acklab/internal/server/servertest"
 	"acklab/scheduler"
 	"acklab/scheduler/redisstore"
 )
@@ -153,6 +155,47 @@ func TestRemovingTakesTheStateAndLeavesTheHistoryForAWhile(t *testing.T) {
 	}
 	if past, err := s.History(soon(t), "a"); err != nil || len(past) != 1 {
 		t.Errorf("history %v, %v", past, err)
+	}
+}
+
+func TestWhatComesAfterARemovalLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, database(t), redisstore.Options{})
+	_, err := s.Add(soon(t), hourly("a"))
+	must(t, err)
+	l := mustLead(t, s)
+	must(t, s.Delete(soon(t), "a"))
+	tick := scheduler.Tick{Schedule: "a", Due: time.Unix(2, 0)}
+	sent := []scheduler.Outcome{{Tick: tick, Kind: scheduler.Sent, At: tick.Due, N: 1, Task: tick.ID()}}
+	must(t, s.Claim(soon(t), l.Term(), []scheduler.Tick{tick}))
+	must(t, s.Settle(soon(t), l.Term(), sent))
+	if states := mustStates(t, s); len(states) != 0 {
+		t.Errorf("states %v", states)
+	}
+	if past, err := s.History(soon(t), "a"); err == nil && len(past) != 0 {
+		t.Errorf("history %v", past)
+	}
+	_, err = s.Add(soon(t), hourly("a"))
+	must(t, err)
+	must(t, s.Claim(soon(t), l.Term(), []scheduler.Tick{tick}))
+	must(t, s.Settle(soon(t), l.Term(), sent))
+	if states := mustStates(t, s); states["a"].Runs != 1 {
+		t.Errorf("the new one's states %v", states)
+	}
+}
+
+func TestAScheduleThatCannotBeReadIsLeftOut(t *testing.T) {
+	t.Parallel()
+	r := servertest.Redis(t, server.RedisOptions{})
+	s := open(t, r.URL(""), redisstore.Options{})
+	_, err := s.Add(soon(t), hourly("a"))
+	must(t, err)
+	c := r.Client()
+	defer c.Close()
+	must(t, c.HSet(soon(t), "acklab:schedule:entries", "b", `7 {"name":"b"}`).Err())
+	must(t, c.Incr(soon(t), "acklab:schedule:revision").Err())
+	if all, err := s.Load(soon(t)); err != nil || len(all) != 1 || all[0].Name != "a" {
+		t.Errorf("%v, %v", all, err)
 	}
 }
 

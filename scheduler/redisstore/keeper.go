@@ -78,7 +78,7 @@ func (s *Store) Begin(ctx context.Context, term scheduler.Term, begun map[string
 	for name, b := range begun {
 		args = append(args, name, b.Timing, moment(b.Since))
 	}
-	return s.fenced(ctx, term, "write down new timings", beginScript, []string{termKey, statesKey}, args)
+	return s.fenced(ctx, term, "write down new timings", beginScript, []string{termKey, statesKey, removedKey}, args)
 }
 
 // Claim implements scheduler.Keeper, with one round trip for all ticks.
@@ -98,14 +98,14 @@ func (s *Store) Claim(ctx context.Context, term scheduler.Term, ticks []schedule
 		if err != nil {
 			return err
 		}
-		args = append(args, t.ID(), text)
+		args = append(args, t.Schedule, t.ID(), text)
 	}
-	return s.fenced(ctx, term, "claim ticks", claimScript, []string{termKey, statesKey, pendingKey}, args)
+	return s.fenced(ctx, term, "claim ticks", claimScript, []string{termKey, statesKey, pendingKey, removedKey}, args)
 }
 
 // Settle implements scheduler.Keeper, with one round trip for all outcomes.
 func (s *Store) Settle(ctx context.Context, term scheduler.Term, outcomes []scheduler.Outcome) error {
-	keys := []string{termKey, statesKey, pendingKey, requestsKey}
+	keys := []string{termKey, statesKey, pendingKey, requestsKey, removedKey}
 	args := []any{int64(term), Kept}
 	for _, o := range outcomes {
 		text, err := json.Marshal(o)

@@ -8,6 +8,7 @@ const (
 	fileKey     = prefix + "file"
 	statesKey   = prefix + "states"
 	pendingKey  = prefix + "pending"
+	removedKey  = prefix + "removed"
 	requestsKey = prefix + "requests"
 	revisionKey = prefix + "revision"
 	askedKey    = prefix + "asked"

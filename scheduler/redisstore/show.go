@@ -62,7 +62,7 @@ func (s *Store) copyFile(term scheduler.Term) {
 			}
 			args = append(args, one.Name, text)
 		}
-		err := s.fenced(s.life, term, "list the file's schedules", showScript, []string{termKey, fileKey}, args)
+		err := s.fenced(s.life, term, "list the file's schedules", showScript, []string{termKey, fileKey, removedKey}, args)
 		if err != nil && s.life.Err() == nil && !errors.Is(err, scheduler.ErrDeposed) {
 			s.opts.Log.Warn("the file's schedules are not listed in the store", "err", err)
 		}

@@ -25,7 +25,9 @@ type cache struct {
 }
 
 // Load implements scheduler.Source: the schedules that are kept in the store, by
-// name, without those of a file. While nothing was edited it costs one GET.
+// name, without those of a file. One that cannot be read, which somebody has
+// written by hand, is left out and logged. While nothing was edited it costs one
+// GET.
 func (s *Store) Load(ctx context.Context) ([]scheduler.Schedule, error) {
 	return call(ctx, s, "load the schedules", func(ctx context.Context) ([]scheduler.Schedule, error) {
 		revision, err := s.revision(ctx)
@@ -57,7 +59,8 @@ func (s *Store) read(ctx context.Context) ([]scheduler.Schedule, error) {
 	for name, text := range all.Val() {
 		e, err := readEntry(name, text)
 		if err != nil {
-			return nil, err
+			s.opts.Log.Error("a schedule of the store cannot be used and is left out", "err", err)
+			continue
 		}
 		schedules = append(schedules, e.Schedule)
 	}

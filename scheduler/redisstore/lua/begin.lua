@@ -1,5 +1,5 @@
 -- Writes the timings that have come into force.
--- KEYS: term, states; ARGV: the term, then name, timing, since of each.
+-- KEYS: term, states, removed; ARGV: the term, then name, timing, since of each.
 if deposed(KEYS[1], ARGV[1]) then
   return 0
 end
@@ -8,5 +8,6 @@ for i = 2, #ARGV, 3 do
   state.timing = ARGV[i + 1] ~= '' and ARGV[i + 1] or nil
   state.since = ARGV[i + 2] ~= '' and ARGV[i + 2] or nil
   write(KEYS[2], ARGV[i], state)
+  redis.call('HDEL', KEYS[3], ARGV[i])
 end
 return 1

@@ -1,0 +1,56 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// requests takes in what was asked for by hand, every few seconds. A name that is
+// unknown may be that of a schedule that was just added: the sources are read
+// again before it is refused, and while one of them is broken it is not.
+func (t *term) requests(ctx context.Context) error {
+	if time.Since(t.asked) < askRequests {
+		return nil
+	}
+	ticks, err := t.Keeper.Requests(ctx)
+	unknown := func(tick Tick) bool { return t.entries[tick.Schedule] == nil }
+	if err == nil && slices.ContainsFunc(ticks, unknown) {
+		if err := t.reload(ctx); err != nil {
+			return err
+		}
+		ticks, err = t.Keeper.Requests(ctx) // the reload may have settled some
+	}
+	if err != nil {
+		return fmt.Errorf("ask for the ticks by hand: %w", err)
+	}
+	t.asked = time.Now()
+	for _, tick := range ticks {
+		switch {
+		case t.settled(tick): // the keeper has not been told yet
+		case !unknown(tick):
+			e := t.entries[tick.Schedule]
+			e.owe(&owed{Tick: tick})
+			t.agenda.put(e)
+		case !t.broken():
+			o := &owed{Tick: tick}
+			t.end(o.outcome(Refused, t.Clock.Now(), "there is no such schedule"))
+		}
+	}
+	return nil
+}
+
+// broken: a source cannot be read.
+func (t *term) broken() bool {
+	return slices.ContainsFunc(t.loaded, func(l loaded) bool { return l.broken != "" })
+}
+
+func (t *term) settled(tick Tick) bool {
+	for _, o := range t.ended {
+		if o.Tick.Equal(tick) {
+			return true
+		}
+	}
+	return false
+}
