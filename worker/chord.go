@@ -18,13 +18,40 @@ import (
 // store tells it the same when it joins again, so that a crash between the join
 // and the publish loses nothing under late acknowledgement. The callback is Once.
 
-// join counts a member that has succeeded, and publishes the callback when it was
-// the last. It reports as passOn.
-func (w *Worker) join(ctx context.Context, m *task.Message, c *task.Member, value json.RawMessage) (sure bool) {
-	joined, counted := w.count(ctx, c, result.Part{Value: value})
-	if !joined.Last || joined.Failed > 0 {
-		return counted
+// join counts a member that has succeeded. It reports as passOn.
+func (w *Worker) join(ctx context.Context, c *task.Member, value json.RawMessage) (sure bool) {
+	return w.counted(ctx, c, result.Part{Value: value}, "an error in an earlier run")
+}
+
+// joinFailed counts a member that has not succeeded. It reports as passOn.
+func (w *Worker) joinFailed(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
+	if c.Size == 0 || w.cfg.Results == nil { // it cannot be counted here, so it cannot be complete
+		return w.broken(ctx, c, dependency(c, why.Error()))
 	}
+	return w.counted(ctx, c, result.Part{Failed: true}, why.Error())
+}
+
+// counted joins a member and does what follows from that: the last publishes the
+// callback, the first that failed calls it off. A member that has joined before, and
+// ended otherwise then, is what it was. raised is the error for the callback.
+func (w *Worker) counted(ctx context.Context, c *task.Member, p result.Part, raised string) (sure bool) {
+	joined, ok := w.count(ctx, c, p)
+	switch {
+	case joined.FirstFailed:
+		return w.broken(ctx, c, dependency(c, raised))
+	case joined.Last && joined.Failed == 0:
+		return w.callBack(ctx, c)
+	}
+	return ok
+}
+
+// dependency is the error of a callback whose member c has failed, as Celery words it.
+func dependency(c *task.Member, raised string) *result.Failure {
+	return result.NewFailure(chordError, fmt.Sprintf("Dependency %s raised %s", c.Task, raised))
+}
+
+// callBack publishes the callback of a chord that is complete. It reports as passOn.
+func (w *Worker) callBack(ctx context.Context, c *task.Member) (sure bool) {
 	values, err := w.values(ctx, c)
 	if err != nil && !errors.Is(err, result.ErrMalformed) {
 		return w.uncounted(c, err)
@@ -37,20 +64,6 @@ func (w *Worker) join(ctx context.Context, m *task.Message, c *task.Member, valu
 		return w.broken(ctx, c, result.NewFailure(chordError, err.Error()))
 	}
 	return w.send(ctx, callback.First)
-}
-
-// joinFailed counts a member that has not succeeded. The first of a chord ends the
-// chord: what waits for it is called off. It reports as passOn.
-func (w *Worker) joinFailed(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
-	text := fmt.Sprintf("Dependency %s raised %s", c.Task, why.Error())
-	if c.Size == 0 || w.cfg.Results == nil { // it cannot be counted here, so it cannot be complete
-		return w.broken(ctx, c, result.NewFailure(chordError, text))
-	}
-	joined, counted := w.count(ctx, c, result.Part{Failed: true})
-	if !joined.FirstFailed {
-		return counted
-	}
-	return w.broken(ctx, c, result.NewFailure(chordError, text))
 }
 
 // broken calls off the callback of a chord and calls its errbacks.

@@ -92,7 +92,7 @@ func (w *Worker) passOn(ctx context.Context, j job, at watch, value json.RawMess
 	}
 	sure = w.send(ctx, plan.First)
 	if j.member != nil {
-		sure = w.join(ctx, j.msg, j.member, value) && sure
+		sure = w.join(ctx, j.member, value) && sure
 	}
 	if sure {
 		at.reach(LinksSent)
