@@ -81,7 +81,7 @@ func (j job) follows() bool {
 
 // passOn publishes what follows a success. It reports whether the broker is known
 // to have it; if not, a late acknowledgement must not be given.
-func (w *Worker) passOn(ctx context.Context, j job, at watch, value json.RawMessage) (sure bool) {
+func (w *Worker) passOn(ctx context.Context, j job, value json.RawMessage) (sure bool) {
 	if !j.follows() {
 		return true
 	}
@@ -94,7 +94,12 @@ func (w *Worker) passOn(ctx context.Context, j job, at watch, value json.RawMess
 	if j.member != nil {
 		sure = w.join(ctx, j.member, value) && sure
 	}
-	if sure {
+	return sure
+}
+
+// followed marks that what follows a task is sure to be with the broker, if it is.
+func (j job) followed(at watch, sure bool) bool {
+	if sure && j.follows() {
 		at.reach(LinksSent)
 	}
 	return sure
@@ -131,10 +136,14 @@ func (w *Worker) unsent(ctx context.Context, m *task.Message, cause error) (sure
 }
 
 // fallOut does what follows a task that has ended without success, for the
-// reason why. It reports as passOn.
+// reason why. One that has succeeded before, as the result store knows it, has begun
+// what follows it: that goes on. It reports as passOn.
 func (w *Worker) fallOut(ctx context.Context, j job, why *result.Failure) (sure bool) {
 	if !j.follows() {
 		return true
+	}
+	if value, before := w.succeededBefore(ctx, j.msg); before {
+		return w.passOn(ctx, j, value)
 	}
 	errbacks, err := j.msg.Failing(j.links)
 	var off *task.Plan

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"acklab/internal/ledger"
 	"acklab/result"
 	"acklab/task"
 )
@@ -60,6 +61,62 @@ func TestAMemberThatFailedAndThenSucceedsCallsOffTheCallback(t *testing.T) {
 		}
 		if got := b.calledOff(); got != "back" {
 			b.t.Errorf("called off: %s", got)
+		}
+	})
+}
+
+// A task that has succeeded is followed as one, whatever a later delivery of it comes
+// to: what it began may be running.
+func TestATaskThatHasSucceededIsFollowedAsOneThatHas(t *testing.T) {
+	for _, c := range []struct {
+		how   string
+		event ledger.Event
+		dead  int
+		task  func() *task.Signature
+	}{
+		{"it expires", ledger.Expired, 0, func() *task.Signature {
+			s := call("a", "add", 1)
+			s.Options.Expires = time.Now().Add(time.Second)
+			return s
+		}},
+		{"it fails", ledger.Failed, 0, func() *task.Signature { return call("a", "boom") }},
+		{"it is unknown", ledger.Rejected, 1, func() *task.Signature { return call("a", "nobody-knows") }},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			inFlow(t, func(b *bench, s result.Store) {
+				first := c.task()
+				first.LinkError = []*task.Signature{call("err", "same")}
+				b.must("store", s.Store(b.t.Context(), result.Result{TaskID: "a", State: task.Success, Value: []byte("41"), Done: time.Now()}))
+				b.flow(task.Chord([]*task.Signature{task.Chain(first, call("b", "add", 1))}, call("back", "same")), 1)
+				b.sleep(2 * time.Second)
+				b.start()
+				b.one(c.event)
+				for id, want := range map[string]string{"a": "41", "b": "42", "back": "[[42]]", "err": "PENDING"} {
+					if got := value(b.t, s, id); got != want {
+						b.t.Errorf("%s is %s, want %s", id, got, want)
+					}
+				}
+				if got := b.calledOff(); got != "" {
+					b.t.Errorf("called off: %s", got)
+				}
+				b.holds(0, 0, c.dead)
+			})
+		})
+	}
+}
+
+func TestATaskThatIsToRunOnceCollapsesThoughItHasExpired(t *testing.T) {
+	inFlow(t, func(b *bench, s result.Store) {
+		first := call("a", "add", 1)
+		first.Options.Once = true
+		first.Options.Expires = time.Now().Add(time.Second)
+		b.must("store", s.Store(b.t.Context(), result.Result{TaskID: "a", State: task.Success, Value: []byte("41"), Done: time.Now()}))
+		b.flow(task.Chain(first, call("b", "add", 1)), 1)
+		b.sleep(2 * time.Second)
+		b.start()
+		b.one(ledger.Collapsed)
+		if got := value(b.t, s, "b"); got != "42" {
+			b.t.Errorf("b is %s", got)
 		}
 	})
 }
