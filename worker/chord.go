@@ -35,14 +35,20 @@ func (w *Worker) joinFailed(ctx context.Context, c *task.Member, why *result.Fai
 // callback, the first that failed calls it off. A member that has joined before, and
 // ended otherwise then, is what it was. raised is the error for the callback.
 func (w *Worker) counted(ctx context.Context, c *task.Member, p result.Part, raised string) (sure bool) {
-	joined, ok := w.count(ctx, c, p)
+	joined, err := w.count(ctx, c, p)
 	switch {
+	case errors.Is(err, result.ErrInvalid) && p.Value != nil: // the value: what is without one may be counted
+		return w.counted(ctx, c, result.Part{Failed: true}, err.Error())
+	case errors.Is(err, result.ErrInvalid):
+		return w.broken(ctx, c, dependency(c, err.Error()))
+	case err != nil:
+		return w.uncounted(c, err)
 	case joined.FirstFailed:
 		return w.broken(ctx, c, dependency(c, raised))
 	case joined.Last && joined.Failed == 0:
 		return w.callBack(ctx, c)
 	}
-	return ok
+	return true
 }
 
 // dependency is the error of a callback whose member c has failed, as Celery words it.
@@ -53,7 +59,7 @@ func dependency(c *task.Member, raised string) *result.Failure {
 // callBack publishes the callback of a chord that is complete. It reports as passOn.
 func (w *Worker) callBack(ctx context.Context, c *task.Member) (sure bool) {
 	values, err := w.values(ctx, c)
-	if err != nil && !errors.Is(err, result.ErrMalformed) {
+	if err != nil && !errors.Is(err, result.ErrMalformed) && !errors.Is(err, result.ErrInvalid) {
 		return w.uncounted(c, err)
 	}
 	var callback *task.Plan
@@ -99,21 +105,19 @@ func (w *Worker) broken(ctx context.Context, c *task.Member, why *result.Failure
 	return sure
 }
 
-// count joins a member. It reports as passOn.
-func (w *Worker) count(ctx context.Context, c *task.Member, p result.Part) (joined result.Joined, sure bool) {
+// count joins a member.
+func (w *Worker) count(ctx context.Context, c *task.Member, p result.Part) (joined result.Joined, err error) {
 	p.Chord, p.Member, p.Size = c.Group, c.Index, c.Size
-	err := w.ask(ctx, func(ctx context.Context) (err error) {
+	err = w.ask(ctx, storeWithin, func(ctx context.Context) (err error) {
 		joined, err = w.cfg.Results.Join(ctx, p)
 		return err
 	})
-	if err != nil {
-		return result.Joined{}, w.uncounted(c, err)
-	}
-	return joined, true
+	return joined, err
 }
 
+// values are those of all members, which may be many: they have as long as a publish.
 func (w *Worker) values(ctx context.Context, c *task.Member) (values []json.RawMessage, err error) {
-	err = w.ask(ctx, func(ctx context.Context) (err error) {
+	err = w.ask(ctx, publishWithin, func(ctx context.Context) (err error) {
 		values, err = w.cfg.Results.Values(ctx, c.Group, c.Size)
 		return err
 	})
@@ -123,7 +127,7 @@ func (w *Worker) values(ctx context.Context, c *task.Member) (values []json.RawM
 // uncounted says that a chord does not know of its member. Late, the delivery goes
 // back and the member will be counted. Early there is none: the chord is lost.
 func (w *Worker) uncounted(c *task.Member, err error) (sure bool) {
-	if w.ackMode == Late && !errors.Is(err, result.ErrInvalid) {
+	if w.ackMode == Late {
 		w.log.Warn("a member of a chord was not counted, it will run again", "task", c.Task, "chord", c.Group, "err", err)
 		return false
 	}

@@ -38,7 +38,7 @@ func (w *Worker) succeededBefore(ctx context.Context, m *task.Message) (value js
 		return nil, false
 	}
 	var before result.Result
-	err := w.ask(ctx, func(ctx context.Context) (err error) {
+	err := w.ask(ctx, storeWithin, func(ctx context.Context) (err error) {
 		before, err = w.cfg.Results.Get(ctx, m.TaskID)
 		return err
 	})
