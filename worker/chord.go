@@ -26,7 +26,7 @@ func (w *Worker) join(ctx context.Context, c *task.Member, value json.RawMessage
 // joinFailed counts a member that has not succeeded. It reports as passOn.
 func (w *Worker) joinFailed(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
 	if c.Size == 0 || w.cfg.Results == nil { // it cannot be counted here, so it cannot be complete
-		return w.broken(ctx, c, dependency(c, why.Error()))
+		return w.brokenUncounted(ctx, c, dependency(c, why.Error()))
 	}
 	return w.counted(ctx, c, result.Part{Failed: true}, why.Error())
 }
@@ -40,7 +40,7 @@ func (w *Worker) counted(ctx context.Context, c *task.Member, p result.Part, rai
 	case errors.Is(err, result.ErrInvalid) && p.Value != nil: // the value: what is without one may be counted
 		return w.counted(ctx, c, result.Part{Failed: true}, err.Error())
 	case errors.Is(err, result.ErrInvalid):
-		return w.broken(ctx, c, dependency(c, err.Error()))
+		return w.brokenUncounted(ctx, c, dependency(c, err.Error()))
 	case err != nil:
 		return w.uncounted(c, err)
 	case joined.FirstFailed:
@@ -70,6 +70,18 @@ func (w *Worker) callBack(ctx context.Context, c *task.Member) (sure bool) {
 		return w.broken(ctx, c, result.NewFailure(chordError, err.Error()))
 	}
 	return w.send(ctx, callback.First)
+}
+
+// brokenUncounted is broken for a chord whose members cannot be counted, so that none
+// is the first to fail: this worker calls it off once, not for each of them.
+func (w *Worker) brokenUncounted(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
+	if c.Group != "" && w.uncountable.has(c.Group) {
+		return true
+	}
+	if sure = w.broken(ctx, c, why); sure {
+		w.uncountable.add(c.Group)
+	}
+	return sure
 }
 
 // broken calls off the callback of a chord and calls its errbacks.

@@ -65,3 +65,29 @@ func TestAMemberThatNoStoreCountsEndsItsChord(t *testing.T) {
 		})
 	}
 }
+
+func TestAChordThatCannotBeCountedIsCalledOffOnce(t *testing.T) {
+	bothModes(t, func(b *bench) {
+		back := call("back", "noop")
+		back.LinkError = []*task.Signature{call("err", "noop")}
+		b.flow(task.Chord([]*task.Signature{call("a", "noop"), call("b", "noop"), call("c", "noop")}, back), 1)
+		b.start()
+		b.holds(0, 0, 3)
+		if got := b.calledOff(); got != "back" {
+			b.t.Errorf("called off: %s", got)
+		}
+		if got := b.finished(); got != "err" {
+			b.t.Errorf("finished: %s", got)
+		}
+	})
+}
+
+// Celery 5.0 and 5.1 write chord_size, too.
+func TestAChordWithCelerysSizeIsCelerys(t *testing.T) {
+	inFlow(t, func(b *bench, s result.Store) {
+		celerys := `{"callbacks": null, "errbacks": null, "chain": null, "chord": {"task": "noop", "chord_size": 1, "options": {"task_id": "back"}}}`
+		b.publishWith(task.Options{Queue: queue, GroupID: "g", Extra: map[string]any{"group_index": int64(0)}, Embed: json.RawMessage(celerys)}, "noop")
+		b.start()
+		b.parked("a chord that Celery has begun")
+	})
+}

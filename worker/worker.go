@@ -47,6 +47,8 @@ type Worker struct {
 	waiting  waiting
 	declared queues
 
+	uncountable brokenChords
+
 	storeAway atomic.Bool // the last result was lost: the store is not waited for
 }
 
