@@ -102,7 +102,7 @@ func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Messa
 		at.reach(RetrySent)
 		w.failedWith(ctx, d, task.Retry, cause)
 		return true
-	case impossible(err), w.ackMode == Early && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
+	case impossible(err), j.settled && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
 		// Certainly not stored, and nobody will store it: that is the end.
 		untaken := fmt.Errorf("%w; its retry was not taken: %w", cause, err)
 		w.fail(d, untaken, "its retry was not taken")

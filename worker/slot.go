@@ -78,7 +78,7 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 	case d.Message.ETA.After(time.Now()):
 		w.postpone(ctx, handlers, j)
 	case w.ackMode == Early:
-		if w.ackEarly(ctx, d, at) {
+		if j.settled = w.ackEarly(ctx, d, at); j.settled {
 			value, err := w.execute(handlers, d, handler, at)
 			w.conclude(ctx, j, at, value, err)
 		}
