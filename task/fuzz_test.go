@@ -144,7 +144,7 @@ func FuzzLinks(f *testing.F) {
 		emptyEmbed,
 		`{"chain": [{"task": "b", "options": {"task_id": "2"}}, {"task": "a", "subtask_type": null}]}`,
 		`{"callbacks": [{"task": "celery.group", "subtask_type": "group", "kwargs": {"tasks": [{"task": "a"}]}}], "errbacks": {"task": "e"}}`,
-		`{"chord": {"task": "a", "chord_size": 2, "options": {"link_error": [{"task": "e"}], "headers": {"acklab_once": true}}}}`,
+		`{"chord": {"task": "a", "acklab_chord_size": 2, "options": {"link_error": [{"task": "e"}], "headers": {"acklab_once": true}}}}`,
 		`{"chain": [{"task": "c"}, {"subtask_type": "chord", "kwargs": {"header": [{"task": "a"}], "body": {"task": "b"}}}]}`,
 	} {
 		f.Add([]byte(embed))

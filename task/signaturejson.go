@@ -6,8 +6,8 @@ import (
 )
 
 // wireSignature is the dictionary that Celery makes of a signature
-// (celery/canvas.py, Signature.__init__). chord_size, on the callback of a chord,
-// says how many members it has: Celery 5.0 and 5.1 wrote it there too, later ones
+// (celery/canvas.py, Signature.__init__). ChordSize is ours, on the callback of a chord:
+// how many members it has. Celery 5.0 and 5.1 write theirs as chord_size, later ones
 // keep the number in their result backend.
 type wireSignature struct {
 	Task      string                     `json:"task"`
@@ -16,7 +16,7 @@ type wireSignature struct {
 	Options   map[string]json.RawMessage `json:"options"`
 	Subtask   *string                    `json:"subtask_type"`
 	Immutable bool                       `json:"immutable"`
-	ChordSize *int                       `json:"chord_size,omitempty"`
+	ChordSize *int                       `json:"acklab_chord_size,omitempty"`
 }
 
 // The tasks that Celery gives its workflows, and the single tasks with a

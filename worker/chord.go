@@ -18,43 +18,74 @@ import (
 // store tells it the same when it joins again, so that a crash between the join
 // and the publish loses nothing under late acknowledgement. The callback is Once.
 
-// join counts a member that has succeeded, and publishes the callback when it was
-// the last. It reports as passOn.
-func (w *Worker) join(ctx context.Context, m *task.Message, c *task.Member, value json.RawMessage) (sure bool) {
-	joined, counted := w.count(ctx, c, result.Part{Value: value})
-	if !joined.Last || joined.Failed > 0 {
-		return counted
+// join counts a member that has succeeded. It reports as passOn.
+func (w *Worker) join(ctx context.Context, settled bool, c *task.Member, value json.RawMessage) (sure bool) {
+	return w.counted(ctx, settled, c, result.Part{Value: value}, "an error in an earlier run")
+}
+
+// joinFailed counts a member that has not succeeded. It reports as passOn.
+func (w *Worker) joinFailed(ctx context.Context, settled bool, c *task.Member, why *result.Failure) (sure bool) {
+	if c.Size == 0 || w.cfg.Results == nil { // it cannot be counted here, so it cannot be complete
+		return w.brokenUncounted(ctx, settled, c, dependency(c, why.Error()))
 	}
+	return w.counted(ctx, settled, c, result.Part{Failed: true}, why.Error())
+}
+
+// counted joins a member and does what follows from that: the last publishes the
+// callback, the first that failed calls it off. A member that has joined before, and
+// ended otherwise then, is what it was. raised is the error for the callback.
+func (w *Worker) counted(ctx context.Context, settled bool, c *task.Member, p result.Part, raised string) (sure bool) {
+	joined, err := w.count(ctx, c, p)
+	switch {
+	case errors.Is(err, result.ErrInvalid) && p.Value != nil: // the value: what is without one may be counted
+		return w.counted(ctx, settled, c, result.Part{Failed: true}, err.Error())
+	case errors.Is(err, result.ErrInvalid):
+		return w.brokenUncounted(ctx, settled, c, dependency(c, err.Error()))
+	case err != nil:
+		return w.uncounted(settled, c, err)
+	case joined.FirstFailed:
+		return w.broken(ctx, settled, c, dependency(c, raised))
+	case joined.Last && joined.Failed == 0:
+		return w.callBack(ctx, settled, c)
+	}
+	return true
+}
+
+// dependency is the error of a callback whose member c has failed, as Celery words it.
+func dependency(c *task.Member, raised string) *result.Failure {
+	return result.NewFailure(chordError, fmt.Sprintf("Dependency %s raised %s", c.Task, raised))
+}
+
+// callBack publishes the callback of a chord that is complete. It reports as passOn.
+func (w *Worker) callBack(ctx context.Context, settled bool, c *task.Member) (sure bool) {
 	values, err := w.values(ctx, c)
-	if err != nil && !errors.Is(err, result.ErrMalformed) {
-		return w.uncounted(c, err)
+	if err != nil && !errors.Is(err, result.ErrMalformed) && !errors.Is(err, result.ErrInvalid) {
+		return w.uncounted(settled, c, err)
 	}
 	var callback *task.Plan
 	if err == nil {
 		callback, err = c.Callback(values)
 	}
 	if err != nil { // the values have expired, or make no message: nobody will do better
-		return w.broken(ctx, c, result.NewFailure(chordError, err.Error()))
+		return w.broken(ctx, settled, c, result.NewFailure(chordError, err.Error()))
 	}
-	return w.send(ctx, callback.First)
+	return w.send(ctx, settled, callback.First)
 }
 
-// joinFailed counts a member that has not succeeded. The first of a chord ends the
-// chord: what waits for it is called off. It reports as passOn.
-func (w *Worker) joinFailed(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
-	text := fmt.Sprintf("Dependency %s raised %s", c.Task, why.Error())
-	if c.Size == 0 || w.cfg.Results == nil { // it cannot be counted here, so it cannot be complete
-		return w.broken(ctx, c, result.NewFailure(chordError, text))
+// brokenUncounted is broken for a chord whose members cannot be counted, so that none
+// is the first to fail: this worker calls it off once, not for each of them.
+func (w *Worker) brokenUncounted(ctx context.Context, settled bool, c *task.Member, why *result.Failure) (sure bool) {
+	if c.Group != "" && w.uncountable.has(c.Group) {
+		return true
 	}
-	joined, counted := w.count(ctx, c, result.Part{Failed: true})
-	if !joined.FirstFailed {
-		return counted
+	if sure = w.broken(ctx, settled, c, why); sure {
+		w.uncountable.add(c.Group)
 	}
-	return w.broken(ctx, c, result.NewFailure(chordError, text))
+	return sure
 }
 
 // broken calls off the callback of a chord and calls its errbacks.
-func (w *Worker) broken(ctx context.Context, c *task.Member, why *result.Failure) (sure bool) {
+func (w *Worker) broken(ctx context.Context, settled bool, c *task.Member, why *result.Failure) (sure bool) {
 	plan, err := c.CalledOff()
 	if err != nil {
 		w.log.Error("the callback of a chord cannot be called off", "chord", c.Group, "err", err)
@@ -69,7 +100,7 @@ func (w *Worker) broken(ctx context.Context, c *task.Member, why *result.Failure
 			continue // it is one of ours
 		}
 		if errbacks, err := m.Failing(links); err == nil {
-			sure = w.send(ctx, errbacks.First) && sure
+			sure = w.send(ctx, settled, errbacks.First) && sure
 		}
 	}
 	up := result.NewFailure(upstreamError, fmt.Sprintf("the callback of chord %s did not run: %s", c.Group, why.Error()))
@@ -81,36 +112,34 @@ func (w *Worker) broken(ctx context.Context, c *task.Member, why *result.Failure
 		w.callOff(ctx, []task.Step{s}, reason)
 	}
 	for _, end := range plan.Ends {
-		sure = w.joinFailed(ctx, end, why) && sure
+		sure = w.joinFailed(ctx, settled, end, why) && sure
 	}
 	return sure
 }
 
-// count joins a member. It reports as passOn.
-func (w *Worker) count(ctx context.Context, c *task.Member, p result.Part) (joined result.Joined, sure bool) {
+// count joins a member.
+func (w *Worker) count(ctx context.Context, c *task.Member, p result.Part) (joined result.Joined, err error) {
 	p.Chord, p.Member, p.Size = c.Group, c.Index, c.Size
-	err := w.ask(ctx, func(ctx context.Context) (err error) {
+	err = w.ask(ctx, storeWithin, func(ctx context.Context) (err error) {
 		joined, err = w.cfg.Results.Join(ctx, p)
 		return err
 	})
-	if err != nil {
-		return result.Joined{}, w.uncounted(c, err)
-	}
-	return joined, true
+	return joined, err
 }
 
+// values are those of all members, which may be many: they have as long as a publish.
 func (w *Worker) values(ctx context.Context, c *task.Member) (values []json.RawMessage, err error) {
-	err = w.ask(ctx, func(ctx context.Context) (err error) {
+	err = w.ask(ctx, publishWithin, func(ctx context.Context) (err error) {
 		values, err = w.cfg.Results.Values(ctx, c.Group, c.Size)
 		return err
 	})
 	return values, err
 }
 
-// uncounted says that a chord does not know of its member. Late, the delivery goes
-// back and the member will be counted. Early there is none: the chord is lost.
-func (w *Worker) uncounted(c *task.Member, err error) (sure bool) {
-	if w.ackMode == Late && !errors.Is(err, result.ErrInvalid) {
+// uncounted says that a chord does not know of its member. A delivery that is not
+// settled goes back, and the member will be counted. Otherwise the chord is lost.
+func (w *Worker) uncounted(settled bool, c *task.Member, err error) (sure bool) {
+	if !settled {
 		w.log.Warn("a member of a chord was not counted, it will run again", "task", c.Task, "chord", c.Group, "err", err)
 		return false
 	}

@@ -42,6 +42,9 @@ type job struct {
 	msg    *task.Message // with the queue that it came from
 	links  task.Links
 	member *task.Member // of a chord; nil: of none
+
+	// settled: it was acknowledged, so that it cannot go back.
+	settled bool
 }
 
 // job reads what follows the task of a delivery that can be read. The reason says
@@ -81,7 +84,7 @@ func (j job) follows() bool {
 
 // passOn publishes what follows a success. It reports whether the broker is known
 // to have it; if not, a late acknowledgement must not be given.
-func (w *Worker) passOn(ctx context.Context, j job, at watch, value json.RawMessage) (sure bool) {
+func (w *Worker) passOn(ctx context.Context, j job, value json.RawMessage) (sure bool) {
 	if !j.follows() {
 		return true
 	}
@@ -90,35 +93,41 @@ func (w *Worker) passOn(ctx context.Context, j job, at watch, value json.RawMess
 		w.log.Error("what follows a task cannot be published", "task", j.msg.TaskID, "err", err)
 		return true
 	}
-	sure = w.send(ctx, plan.First)
+	sure = w.send(ctx, j.settled, plan.First)
 	if j.member != nil {
-		sure = w.join(ctx, j.msg, j.member, value) && sure
+		sure = w.join(ctx, j.settled, j.member, value) && sure
 	}
-	if sure {
+	return sure
+}
+
+// followed marks that what follows a task is sure to be with the broker, if it is.
+func (j job) followed(at watch, sure bool) bool {
+	if sure && j.follows() {
 		at.reach(LinksSent)
 	}
 	return sure
 }
 
-// send publishes messages of a workflow and reports as passOn. One that certainly
+// send publishes messages of a workflow and reports as passOn; settled says that the
+// delivery they follow from cannot go back. One that certainly
 // is not with the broker, and never will be, has failed.
-func (w *Worker) send(ctx context.Context, ms []*task.Message) (sure bool) {
+func (w *Worker) send(ctx context.Context, settled bool, ms []*task.Message) (sure bool) {
 	sure = true
 	for i, err := range w.publishAll(ctx, ms) {
 		switch {
 		case err == nil, refusedAs(err, broker.Duplicate): // it has it
-		case impossible(err), w.ackMode == Early && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
-			sure = w.unsent(ctx, ms[i], err) && sure
+		case impossible(err), settled && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
+			sure = w.unsent(ctx, settled, ms[i], err) && sure
 		default:
 			w.log.Error("a task of a workflow is not sure to be with the broker", "task", ms[i].TaskID, "name", ms[i].Name, "err", err)
-			sure = sure && w.ackMode == Early // there is nothing left to give back
+			sure = sure && settled // there is nothing left to give back
 		}
 	}
 	return sure
 }
 
 // unsent ends a task that could not be published: as one that has failed.
-func (w *Worker) unsent(ctx context.Context, m *task.Message, cause error) (sure bool) {
+func (w *Worker) unsent(ctx context.Context, settled bool, m *task.Message, cause error) (sure bool) {
 	why := result.NewFailure(upstreamError, "its message was not taken: "+cause.Error())
 	w.log.Error("a task of a workflow was not taken by the broker", "task", m.TaskID, "name", m.Name, "err", cause)
 	w.storeOff(ctx, task.Step{Task: m.TaskID, Name: m.Name, Queue: m.Queue, Group: m.GroupID}, why)
@@ -127,14 +136,18 @@ func (w *Worker) unsent(ctx context.Context, m *task.Message, cause error) (sure
 		return true // it is one of ours
 	}
 	member, _ := m.Member(links)
-	return w.fallOut(ctx, job{msg: m, links: links, member: member}, why)
+	return w.fallOut(ctx, job{msg: m, links: links, member: member, settled: settled}, why)
 }
 
 // fallOut does what follows a task that has ended without success, for the
-// reason why. It reports as passOn.
+// reason why. One that has succeeded before, as the result store knows it, has begun
+// what follows it: that goes on. It reports as passOn.
 func (w *Worker) fallOut(ctx context.Context, j job, why *result.Failure) (sure bool) {
 	if !j.follows() {
 		return true
+	}
+	if value, before := w.succeededBefore(ctx, j.msg); before {
+		return w.passOn(ctx, j, value)
 	}
 	errbacks, err := j.msg.Failing(j.links)
 	var off *task.Plan
@@ -145,14 +158,14 @@ func (w *Worker) fallOut(ctx context.Context, j job, why *result.Failure) (sure 
 		w.log.Error("what follows a failed task cannot be told", "task", j.msg.TaskID, "err", err)
 		return true
 	}
-	sure = w.send(ctx, errbacks.First)
+	sure = w.send(ctx, j.settled, errbacks.First)
 	up := result.NewFailure(upstreamError, fmt.Sprintf("task %s has failed: %s", j.msg.TaskID, why.Error()))
 	w.callOff(ctx, off.Owed, up)
 	for _, end := range off.Ends {
-		sure = w.joinFailed(ctx, end, up) && sure
+		sure = w.joinFailed(ctx, j.settled, end, up) && sure
 	}
 	if j.member != nil {
-		sure = w.joinFailed(ctx, j.member, why) && sure
+		sure = w.joinFailed(ctx, j.settled, j.member, why) && sure
 	}
 	return sure
 }

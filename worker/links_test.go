@@ -488,3 +488,27 @@ func TestAResultThatIsNoJSONEndsTheChain(t *testing.T) {
 		}
 	})
 }
+
+// A delivery that is not run is not acknowledged before what follows it, in either
+// mode: it can go back.
+func TestWhatFollowsADeliveryThatIsNotRunIsSureBeforeItIsSettled(t *testing.T) {
+	inFlow(t, func(b *bench, s result.Store) {
+		var tries atomic.Int64
+		b.publishes(func(ctx context.Context, next broker.Broker, m *task.Message) error {
+			if tries.Add(1) == 1 {
+				return fmt.Errorf("%w: the reply was lost", broker.ErrUnsure)
+			}
+			return next.Publish(ctx, m)[0]
+		})
+		unknown := call("u", "nobody-knows")
+		unknown.LinkError = []*task.Signature{call("err", "same")}
+		b.flow(unknown, 1)
+		b.start()
+		b.sleep(time.Minute)
+		b.one(ledger.Requeued)
+		if got := value(b.t, s, "err"); got != `["u"]` {
+			b.t.Errorf("err is %s", got)
+		}
+		b.holds(0, 0, 1)
+	})
+}

@@ -67,7 +67,7 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 			line.Event, outcome = ledger.Unsure, metrics.Unsure
 		}
 		if refusedAs(err, broker.Unroutable) {
-			w.declared.Delete(ms[i].Queue)
+			w.declared.drop(ms[i].Queue)
 		}
 		line.Reason = reason(err)
 		w.metrics.Published(ms[i].Queue, outcome, 1)
@@ -76,24 +76,6 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 		}
 	}
 	return errs
-}
-
-// declare makes the queues of messages exist, those that this worker has not seen
-// yet: a workflow may go on in a queue that nobody has consumed from. What comes of
-// a queue that cannot be declared, its publish tells.
-func (w *Worker) declare(ctx context.Context, ms []*task.Message) {
-	for _, m := range ms {
-		if _, known := w.declared.LoadOrStore(m.Queue, true); known {
-			continue
-		}
-		within, cancel := context.WithTimeout(ctx, publishWithin)
-		err := w.broker.Declare(within, m.Queue)
-		cancel()
-		if err != nil {
-			w.declared.Delete(m.Queue)
-			w.log.Warn("cannot declare the queue of what follows a task", "queue", m.Queue, "err", err)
-		}
-	}
 }
 
 // refusedAs tells whether a publish was refused for one of the reasons.

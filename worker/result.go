@@ -25,7 +25,7 @@ import (
 
 const (
 	storeTries  = 4
-	storeWithin = time.Second           // one try
+	storeWithin = time.Second           // one try, unless it is of many values
 	storePause  = 50 * time.Millisecond // before the second try; it doubles
 )
 
@@ -61,18 +61,18 @@ func (w *Worker) keep(ctx context.Context, d *broker.Delivery, r result.Result) 
 
 // store is Store with a bounded number of tries.
 func (w *Worker) store(ctx context.Context, r result.Result) error {
-	return w.ask(ctx, func(ctx context.Context) error { return w.cfg.Results.Store(ctx, r) })
+	return w.ask(ctx, storeWithin, func(ctx context.Context) error { return w.cfg.Results.Store(ctx, r) })
 }
 
-// ask is one call of the store with a bounded number of tries.
-func (w *Worker) ask(ctx context.Context, call func(context.Context) error) (err error) {
+// ask is one call of the store with a bounded number of tries, each of so long.
+func (w *Worker) ask(ctx context.Context, each time.Duration, call func(context.Context) error) (err error) {
 	tries := storeTries
 	if w.storeAway.Load() {
 		tries = 1
 	}
 	pause := storePause
 	for n := 1; ; n++ {
-		within, cancel := context.WithTimeout(ctx, storeWithin)
+		within, cancel := context.WithTimeout(ctx, each)
 		err = call(within)
 		cancel()
 		if !errors.Is(err, result.ErrUnavailable) {

@@ -44,7 +44,7 @@ func (w *Worker) conclude(ctx context.Context, j job, at watch, value any, err e
 		if unreadable != nil {
 			return w.fallOut(ctx, j, unreadable)
 		}
-		return w.passOn(ctx, j, at, text)
+		return j.followed(at, w.passOn(ctx, j, text))
 	case errors.Is(err, errInterrupted):
 		w.record(ledger.Interrupted, d, err.Error())
 		at.reach(Finished)
@@ -66,13 +66,7 @@ func (w *Worker) conclude(ctx context.Context, j job, at watch, value any, err e
 
 // giveUp does what follows a failure for good, and reports as conclude.
 func (w *Worker) giveUp(ctx context.Context, j job, at watch, err error) (done bool) {
-	if !j.follows() {
-		return true
-	}
-	if done = w.fallOut(ctx, j, failureOf(err)); done {
-		at.reach(LinksSent)
-	}
-	return done
+	return j.followed(at, w.fallOut(ctx, j, failureOf(err)))
 }
 
 // next is the retry of a try that failed with err, or says why there is none.
@@ -108,7 +102,7 @@ func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Messa
 		at.reach(RetrySent)
 		w.failedWith(ctx, d, task.Retry, cause)
 		return true
-	case impossible(err), w.ackMode == Early && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
+	case impossible(err), j.settled && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
 		// Certainly not stored, and nobody will store it: that is the end.
 		untaken := fmt.Errorf("%w; its retry was not taken: %w", cause, err)
 		w.fail(d, untaken, "its retry was not taken")

@@ -72,13 +72,13 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 	switch {
 	case reason != "" || unable != "":
 		w.reject(ctx, handlers, j, cmp.Or(reason, unable))
+	case w.collapse(ctx, handlers, j, at):
 	case expired(d.Message, time.Now()):
 		w.expire(ctx, handlers, j)
 	case d.Message.ETA.After(time.Now()):
 		w.postpone(ctx, handlers, j)
-	case w.collapse(ctx, handlers, j, at):
 	case w.ackMode == Early:
-		if w.ackEarly(ctx, d, at) {
+		if j.settled = w.ackEarly(ctx, d, at); j.settled {
 			value, err := w.execute(handlers, d, handler, at)
 			w.conclude(ctx, j, at, value, err)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +45,9 @@ type Worker struct {
 	consumer broker.Consumer
 	holds    bool // what comes before its ETA waits here: the broker leaves it to us
 	waiting  waiting
-	declared sync.Map // the names of the queues that this worker has declared
+	declared queues
+
+	uncountable brokenChords
 
 	storeAway atomic.Bool // the last result was lost: the store is not waited for
 }
@@ -108,7 +109,7 @@ func (w *Worker) subscribe(ctx context.Context) (err error) {
 		return fmt.Errorf("declare the queues: %w", err)
 	}
 	for _, queue := range queues {
-		w.declared.Store(queue, true)
+		w.declared.add(queue)
 	}
 	w.points.begin(ctx.Done()).reach(BeforeFetch)
 	w.consumer, err = w.broker.Consume(ctx, w.cfg.subscription())

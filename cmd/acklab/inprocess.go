@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"acklab/broker"
 	"acklab/experiments"
 	"acklab/internal/connect"
+	"acklab/internal/notation"
 	"acklab/producer"
 	"acklab/worker"
 )
@@ -18,7 +20,7 @@ import (
 // in one, the control of the experiments.
 func newInprocess() *cobra.Command {
 	var flags processFlags
-	var load loadFlags
+	var own loadFlags
 	var hands workerFlags
 	var flow workflowFlags
 	cmd := &cobra.Command{
@@ -26,9 +28,12 @@ func newInprocess() *cobra.Command {
 		Short: "Producer, in-memory queue and worker in one process: what a broker is compared with",
 		Args:  flow.takesWorkflow,
 		RunE: func(cmd *cobra.Command, words []string) error {
-			load, err := load.load()
+			load, err := own.load()
 			if err == nil {
 				err = flow.into(&load, words, cmd.InOrStdin())
+			}
+			if err == nil {
+				err = own.route(load.Workflow)
 			}
 			if err != nil {
 				return err
@@ -37,7 +42,7 @@ func newInprocess() *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	load.add(cmd)
+	own.add(cmd)
 	hands.add(cmd)
 	flow.add(cmd)
 	return cmd
@@ -56,7 +61,9 @@ func runInprocess(parent context.Context, flags *processFlags, load producer.Loa
 	defer func() { err = errors.Join(err, p.close()) }()
 	var queue keptOpen
 	cfg := hands.config(p)
-	cfg.Sources = []broker.Source{{Queue: load.Options.Queue}}
+	for _, name := range queuesOf(load) {
+		cfg.Sources = append(cfg.Sources, broker.Source{Queue: name})
+	}
 	endStore, err := hands.keep(ctx, p, &cfg)
 	if err != nil {
 		return err
@@ -76,7 +83,9 @@ func runInprocess(parent context.Context, flags *processFlags, load producer.Loa
 	}
 	err = w.Run(ctx, now)
 	if queue.Broker != nil {
-		experiments.WriteCensus(context.WithoutCancel(ctx), p.ledger, queue, load.Options.Queue)
+		for _, name := range queuesOf(load) {
+			experiments.WriteCensus(context.WithoutCancel(ctx), p.ledger, queue, name)
+		}
 		queue.Broker.Close(context.WithoutCancel(ctx))
 	}
 	return err
@@ -90,9 +99,24 @@ func inMemory(url string) string {
 	return "memory://"
 }
 
-// fill declares the queue and publishes the load, if there is one.
+// queuesOf are those that the tasks of the load go to, each once; the first is that of
+// the load.
+func queuesOf(load producer.Load) []string {
+	all := []string{load.Options.Queue}
+	if load.Workflow == nil {
+		return all
+	}
+	for _, s := range notation.Tasks(load.Workflow) {
+		if q := s.Options.Queue; q != "" && !slices.Contains(all, q) {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// fill declares the queues and publishes the load, if there is one.
 func fill(ctx context.Context, p *process, b broker.Broker, load producer.Load) error {
-	if err := b.Declare(ctx, load.Options.Queue); err != nil || load.Count == 0 {
+	if err := b.Declare(ctx, queuesOf(load)...); err != nil || load.Count == 0 {
 		return err
 	}
 	_, err := producer.New(producer.Config{Broker: b, Ledger: p.ledger, Metrics: p.metrics, Log: p.log}).Run(ctx, load, nil)

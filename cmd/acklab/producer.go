@@ -120,7 +120,10 @@ func newProducer() *cobra.Command {
 		RunE: func(cmd *cobra.Command, words []string) error {
 			load, err := own.load()
 			if err == nil {
-				err = errors.Join(flow.into(&load, words, cmd.InOrStdin()), own.route(load.Workflow))
+				err = flow.into(&load, words, cmd.InOrStdin())
+			}
+			if err == nil {
+				err = own.route(load.Workflow)
 			}
 			if err != nil {
 				return err

@@ -54,13 +54,13 @@ func newSend() *cobra.Command {
 			}
 			load, err := own.load()
 			if err == nil {
-				err = errors.Join(flow.into(&load, args, cmd.InOrStdin()), own.route(load.Workflow))
+				err = flow.into(&load, args, cmd.InOrStdin())
+			}
+			if err == nil {
+				err = own.route(load.Workflow)
 			}
 			if err != nil {
 				return err
-			}
-			if load.Workflow == nil && dryRun {
-				load.Workflow = &task.Signature{Name: load.Name, Args: load.Args, Kwargs: load.Kwargs}
 			}
 			if err := errors.Join(load.Check(), known(load)); err != nil {
 				return err
@@ -108,8 +108,11 @@ func known(load producer.Load) error {
 	return nil
 }
 
-// drawPlan shows a workflow that is not sent.
+// drawPlan shows a workflow, or a task that stands alone, that is not sent.
 func drawPlan(w io.Writer, load producer.Load) error {
+	if load.Workflow == nil {
+		load.Workflow = &task.Signature{Name: load.Name, Args: load.Args, Kwargs: load.Kwargs}
+	}
 	plan, err := load.Workflow.Plan(load.Options)
 	if err != nil {
 		return err
