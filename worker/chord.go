@@ -40,6 +40,7 @@ func (w *Worker) counted(ctx context.Context, settled bool, c *task.Member, p re
 	case errors.Is(err, result.ErrInvalid) && p.Value != nil: // the value: what is without one may be counted
 		return w.counted(ctx, settled, c, result.Part{Failed: true}, err.Error())
 	case errors.Is(err, result.ErrInvalid):
+		w.write(ledger.Line{Event: ledger.JoinLost, Task: c.Task, Reason: err.Error()})
 		return w.brokenUncounted(ctx, settled, c, dependency(c, err.Error()))
 	case err != nil:
 		return w.uncounted(settled, c, err)
@@ -67,6 +68,7 @@ func (w *Worker) callBack(ctx context.Context, settled bool, c *task.Member) (su
 		callback, err = c.Callback(values)
 	}
 	if err != nil { // the values have expired, or make no message: nobody will do better
+		w.write(ledger.Line{Event: ledger.JoinLost, Task: c.Task, Reason: err.Error()})
 		return w.broken(ctx, settled, c, result.NewFailure(chordError, err.Error()))
 	}
 	return w.send(ctx, settled, callback.First)
