@@ -75,6 +75,7 @@ type planner struct {
 	newID  func() string
 	queue  string
 	once   bool
+	again  bool // it was planned before, and the clock has gone on
 	root   string
 	unowed bool // what is being planned runs only when something fails
 	owed   []Step
@@ -158,6 +159,7 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 	keep(&o.ParentID, at.parent)
 	keep(&o.Queue, p.queue)
 	o.Once = o.Once || p.once
+	s.again = p.again
 	if g := at.group; g != nil {
 		// Its callback is put in when the chord begins (messages): a chord that is
 		// still to come would hold it once for each member.
