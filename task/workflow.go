@@ -49,6 +49,8 @@ type Step struct {
 	// Callback: the task is the first of a chord's body, and After is the group.
 	// Link: it is linked to After, beside the chain.
 	Callback, Link bool
+	// IgnoreResult: nobody waits for its result.
+	IgnoreResult bool
 }
 
 // Plan chooses every id of the workflow: task, group, root, parent, and the
@@ -179,6 +181,7 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 		p.owed = append(p.owed, Step{
 			Task: s.TaskID, Name: s.Name, Queue: o.Queue, After: at.after,
 			Group: o.GroupID, Index: int(index), Chord: s.chord != nil || at.group != nil && at.group.chord, Callback: at.callback, Link: at.link,
+			IgnoreResult: o.IgnoreResult,
 		})
 	}
 	return []*Signature{s}, p.links(s)

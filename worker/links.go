@@ -129,7 +129,7 @@ func (w *Worker) send(ctx context.Context, settled bool, ms []*task.Message) (su
 func (w *Worker) unsent(ctx context.Context, settled bool, m *task.Message, cause error) (sure bool) {
 	why := result.NewFailure(upstreamError, "its message was not taken: "+cause.Error())
 	w.log.Error("a task of a workflow was not taken by the broker", "task", m.TaskID, "name", m.Name, "err", cause)
-	w.storeOff(ctx, task.Step{Task: m.TaskID, Name: m.Name, Queue: m.Queue, Group: m.GroupID}, why)
+	w.storeOff(ctx, task.Step{Task: m.TaskID, Name: m.Name, Queue: m.Queue, Group: m.GroupID, IgnoreResult: m.IgnoreResult}, why)
 	links, err := m.Links()
 	if err != nil {
 		return true // it is one of ours
@@ -187,7 +187,7 @@ func (w *Worker) callOff(ctx context.Context, steps []task.Step, why *result.Fai
 // storeOff keeps FAILURE for a task that has not run: whoever waits for it is not
 // to wait for ever.
 func (w *Worker) storeOff(ctx context.Context, s task.Step, why *result.Failure) {
-	if w.cfg.Results == nil {
+	if w.cfg.Results == nil || s.IgnoreResult {
 		return
 	}
 	r := result.Result{
@@ -195,6 +195,7 @@ func (w *Worker) storeOff(ctx context.Context, s task.Step, why *result.Failure)
 		Worker: w.cfg.Name, Done: time.Now(),
 	}
 	if err := w.store(ctx, r); err != nil && !errors.Is(err, result.ErrFinished) {
+		w.write(ledger.Line{Event: ledger.Untold, Task: s.Task, Name: s.Name, Queue: s.Queue, State: string(r.State), Reason: err.Error()})
 		w.metrics.ResultKept(metrics.LostResult)
 		w.log.Error("a result is lost", "task", s.Task, "name", s.Name, "state", r.State, "err", err)
 	}
