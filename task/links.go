@@ -147,7 +147,7 @@ func (m *Message) planner(when string) planner {
 	if root == "" {
 		root = m.TaskID
 	}
-	return planner{queue: m.Queue, once: m.Once, root: root, newID: derived(m.TaskID + " " + when)}
+	return planner{again: true, queue: m.Queue, once: m.Once, root: root, newID: derived(m.TaskID + " " + when)}
 }
 
 // derived makes ids that are the same for the same seed.
@@ -186,6 +186,9 @@ func (s *Signature) message(given []json.RawMessage) *Message {
 	}
 	if s.ExpiresIn > 0 {
 		m.Expires = time.Now().Add(s.ExpiresIn).UTC().Truncate(time.Microsecond)
+	}
+	if s.again && !m.Expires.IsZero() && m.Expires.Before(m.ETA) {
+		m.ETA = m.Expires // it is sent all the same, and expires
 	}
 	if m.RootID == m.TaskID {
 		m.RootID = ""

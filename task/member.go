@@ -62,7 +62,7 @@ func (c *Member) plan(given json.RawMessage) (*Plan, error) {
 	if c.callback == nil {
 		return nil, errors.New("no callback")
 	}
-	p := planner{queue: c.queue, once: true, root: c.root, newID: derived(c.Group + " callback")}
+	p := planner{again: true, queue: c.queue, once: true, root: c.root, newID: derived(c.Group + " callback")}
 	out := &Plan{}
 	return out, p.add(out, c.callback, place{after: c.Group}, []json.RawMessage{given})
 }

@@ -59,6 +59,8 @@ type Signature struct {
 	// planned here, or it is no callback.
 	chord     *Signature
 	chordSize int
+	// again: it was planned before, and by now it may be too late for it.
+	again bool
 	// ends are the tasks that the members of a planned chord end with.
 	ends []*Signature
 	// more are options of Celery's that are kept as they came.

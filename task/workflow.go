@@ -45,6 +45,8 @@ type Step struct {
 	After string
 	// Group is the group that the task is a member of, if any.
 	Group string
+	// IgnoreResult: nobody waits for its result.
+	IgnoreResult bool
 }
 
 // Plan chooses every id of the workflow: task, group, root, parent, and the
@@ -71,6 +73,7 @@ type planner struct {
 	newID  func() string
 	queue  string
 	once   bool
+	again  bool // it was planned before, and the clock has gone on
 	root   string
 	unowed bool // what is being planned runs only when something fails
 	owed   []Step
@@ -154,6 +157,7 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 	keep(&o.ParentID, at.parent)
 	keep(&o.Queue, p.queue)
 	o.Once = o.Once || p.once
+	s.again = p.again
 	if g := at.group; g != nil {
 		// Its callback is put in when the chord begins (messages): a chord that is
 		// still to come would hold it once for each member.
@@ -169,7 +173,7 @@ func (p *planner) single(s *Signature, at place) ([]*Signature, error) {
 		return nil, err
 	}
 	if !p.unowed {
-		p.owed = append(p.owed, Step{Task: s.TaskID, Name: s.Name, Queue: o.Queue, After: at.after, Group: o.GroupID})
+		p.owed = append(p.owed, Step{Task: s.TaskID, Name: s.Name, Queue: o.Queue, After: at.after, Group: o.GroupID, IgnoreResult: o.IgnoreResult})
 	}
 	return []*Signature{s}, p.links(s)
 }

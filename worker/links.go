@@ -65,7 +65,7 @@ func (w *Worker) job(d *broker.Delivery) (j job, reason string) {
 		return j, err.Error()
 	}
 	if _, err = m.CalledOff(j.links); err != nil {
-		return job{Delivery: d, msg: &m}, "what follows it cannot be published: " + err.Error()
+		return j, "what follows it cannot be published: " + err.Error()
 	}
 	switch {
 	case j.member == nil:
@@ -89,9 +89,8 @@ func (w *Worker) passOn(ctx context.Context, j job, value json.RawMessage) (sure
 		return true
 	}
 	plan, err := j.msg.Successors(j.links, value)
-	if err != nil { // job has seen that it can be planned
-		w.log.Error("what follows a task cannot be published", "task", j.msg.TaskID, "err", err)
-		return true
+	if err != nil {
+		return w.breakOff(ctx, j, result.NewFailure(upstreamError, "what follows it cannot be published: "+err.Error()))
 	}
 	sure = w.send(ctx, j.settled, plan.First)
 	if j.member != nil {
@@ -130,7 +129,7 @@ func (w *Worker) send(ctx context.Context, settled bool, ms []*task.Message) (su
 func (w *Worker) unsent(ctx context.Context, settled bool, m *task.Message, cause error) (sure bool) {
 	why := result.NewFailure(upstreamError, "its message was not taken: "+cause.Error())
 	w.log.Error("a task of a workflow was not taken by the broker", "task", m.TaskID, "name", m.Name, "err", cause)
-	w.storeOff(ctx, task.Step{Task: m.TaskID, Name: m.Name, Queue: m.Queue, Group: m.GroupID}, why)
+	w.storeOff(ctx, task.Step{Task: m.TaskID, Name: m.Name, Queue: m.Queue, Group: m.GroupID, IgnoreResult: m.IgnoreResult}, why)
 	links, err := m.Links()
 	if err != nil {
 		return true // it is one of ours
@@ -149,14 +148,21 @@ func (w *Worker) fallOut(ctx context.Context, j job, why *result.Failure) (sure 
 	if value, before := w.succeededBefore(ctx, j.msg); before {
 		return w.passOn(ctx, j, value)
 	}
+	return w.breakOff(ctx, j, why)
+}
+
+// breakOff calls the errbacks of a task, and calls off what follows it: as much of
+// both as can be planned. It reports as passOn.
+func (w *Worker) breakOff(ctx context.Context, j job, why *result.Failure) (sure bool) {
 	errbacks, err := j.msg.Failing(j.links)
-	var off *task.Plan
-	if err == nil {
-		off, err = j.msg.CalledOff(j.links)
-	}
 	if err != nil {
-		w.log.Error("what follows a failed task cannot be told", "task", j.msg.TaskID, "err", err)
-		return true
+		w.log.Error("the errbacks of a task cannot be called", "task", j.msg.TaskID, "err", err)
+		errbacks = &task.Plan{}
+	}
+	off, err := j.msg.CalledOff(j.links)
+	if err != nil {
+		w.log.Error("what follows a task cannot be called off", "task", j.msg.TaskID, "err", err)
+		off = &task.Plan{}
 	}
 	sure = w.send(ctx, j.settled, errbacks.First)
 	up := result.NewFailure(upstreamError, fmt.Sprintf("task %s has failed: %s", j.msg.TaskID, why.Error()))
@@ -181,7 +187,7 @@ func (w *Worker) callOff(ctx context.Context, steps []task.Step, why *result.Fai
 // storeOff keeps FAILURE for a task that has not run: whoever waits for it is not
 // to wait for ever.
 func (w *Worker) storeOff(ctx context.Context, s task.Step, why *result.Failure) {
-	if w.cfg.Results == nil {
+	if w.cfg.Results == nil || s.IgnoreResult {
 		return
 	}
 	r := result.Result{
@@ -189,6 +195,7 @@ func (w *Worker) storeOff(ctx context.Context, s task.Step, why *result.Failure)
 		Worker: w.cfg.Name, Done: time.Now(),
 	}
 	if err := w.store(ctx, r); err != nil && !errors.Is(err, result.ErrFinished) {
+		w.write(ledger.Line{Event: ledger.Untold, Task: s.Task, Name: s.Name, Queue: s.Queue, State: string(r.State), Reason: err.Error()})
 		w.metrics.ResultKept(metrics.LostResult)
 		w.log.Error("a result is lost", "task", s.Task, "name", s.Name, "state", r.State, "err", err)
 	}

@@ -512,3 +512,21 @@ func TestWhatFollowsADeliveryThatIsNotRunIsSureBeforeItIsSettled(t *testing.T) {
 		b.holds(0, 0, 1)
 	})
 }
+
+// A step that has become too late while the one before it ran expires; its chord is
+// told.
+func TestAStepForWhichItHasBecomeTooLateExpires(t *testing.T) {
+	inFlow(t, func(b *bench, s result.Store) {
+		late := call("b", "add", 1)
+		late.Countdown, late.Options.Expires = 10*time.Second, time.Now().Add(15*time.Second)
+		b.flow(task.Chord([]*task.Signature{task.Chain(call("a", "sleep", 8), late)}, call("back", "same")), 1)
+		b.start()
+		b.sleep(time.Minute)
+		for id, want := range map[string]string{"b": "TaskRevokedError", "back": "ChordError"} {
+			if got := value(b.t, s, id); !strings.HasPrefix(got, want) {
+				b.t.Errorf("%s is %s, want %s", id, got, want)
+			}
+		}
+		b.holds(0, 0, 0)
+	})
+}

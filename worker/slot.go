@@ -108,8 +108,10 @@ func (w *Worker) runnable(d *broker.Delivery) (task.Handler, string) {
 	return handler, ""
 }
 
+// expired tells whether the time of a message has passed; that includes the moment
+// itself, for one that may run no sooner than it expires is never run.
 func expired(m *task.Message, now time.Time) bool {
-	return !m.Expires.IsZero() && now.After(m.Expires)
+	return !m.Expires.IsZero() && !now.Before(m.Expires)
 }
 
 // reject parks a delivery that cannot be run in the dead letters. For what follows

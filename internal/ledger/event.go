@@ -49,6 +49,7 @@ const (
 	ResultStored Event = "result-stored" // the result store has taken State
 	ResultKept   Event = "result-kept"   // it holds a later or a finished state and did not take this one: State, Reason
 	ResultLost   Event = "result-lost"   // ended, but its result could not be stored: State, Reason
+	Untold       Event = "untold"        // will not run, and that could not be stored for whoever waits for it: State, Reason
 	Holding      Event = "holding"       // paused at checkpoint Point until told to go on
 	Checkpoint   Event = "checkpoint"    // reached Point where the process kills itself: its last line
 	Draining     Event = "draining"      // told to stop politely
