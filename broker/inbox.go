@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Inbox holds what a broker has delivered and Receive has not yet handed out,
@@ -12,18 +11,15 @@ import (
 // bound of its own: the prefetch bounds it at the broker. It is safe for
 // concurrent use. Only drivers need it.
 type Inbox struct {
-	mu      sync.Mutex
-	order   Order
-	urgent  bool // the larger priority of a queue first
-	sources []inboxSource
-	index   map[string]int
-	held    int
-	refill  func(queue string, nothing func()) // see ExpectRefills
-	expects bool
-	// The delivery that has waited longest for others that are expected, and since when.
-	kept      *Delivery
-	keptSince time.Time
-	hurry     *time.Timer
+	mu       sync.Mutex
+	order    Order
+	urgent   bool // the larger priority of a queue first
+	sources  []inboxSource
+	index    map[string]int
+	held     int
+	refill   func(queue string, nothing func()) // see ExpectRefills
+	expects  bool
+	patience patience
 
 	wake   chan struct{} // holds one token while a taker may find something
 	closed chan struct{}
@@ -128,6 +124,7 @@ func (b *Inbox) Remove(d *Delivery) bool {
 	s.supply.left()
 	b.held--
 	b.gone(d)
+	b.signal()
 	return true
 }
 
@@ -202,7 +199,7 @@ func (b *Inbox) empty() []*Delivery {
 		s.supply.renew()
 	}
 	b.held = 0
-	b.gone(b.kept)
+	b.gone(b.patience.kept)
 	return all
 }
 

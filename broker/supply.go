@@ -108,22 +108,56 @@ func (b *Inbox) expected(s *inboxSource) bool {
 	return b.expects && !u.dry && u.limit != Unlimited && u.here < u.limit
 }
 
-// mayWait tells whether what is here may wait for what is expected, and begins to
-// count for how long the first of it does.
-func (b *Inbox) mayWait() bool {
-	if b.kept == nil {
-		i := slices.IndexFunc(b.sources, func(s inboxSource) bool { return len(s.waiting) > 0 })
-		b.kept, b.keptSince = b.sources[i].waiting[0], time.Now()
-		b.hurry = time.AfterFunc(refillWithin, b.signal)
+// patience is for how long the delivery that is here the longest has been kept
+// waiting for others that were expected. The time in which those were handed out
+// and run does not count.
+type patience struct {
+	kept   *Delivery // nil: none is kept waiting
+	spent  time.Duration
+	since  time.Time // when the present wait began; zero: there is none
+	expiry *time.Timer
+}
+
+// left is what is left of it.
+func (p *patience) left() time.Duration {
+	left := refillWithin - p.spent
+	if !p.since.IsZero() {
+		left -= time.Since(p.since)
 	}
-	return time.Since(b.keptSince) < refillWithin
+	return left
+}
+
+// rest ends the present wait.
+func (p *patience) rest() {
+	if p.since.IsZero() {
+		return
+	}
+	p.spent += time.Since(p.since)
+	p.since = time.Time{}
+	p.expiry.Stop()
+}
+
+// mayWait tells whether what is here may wait for what is expected, and begins to
+// wait if it may.
+func (b *Inbox) mayWait() bool {
+	p := &b.patience
+	if p.kept == nil {
+		i := slices.IndexFunc(b.sources, func(s inboxSource) bool { return len(s.waiting) > 0 })
+		*p = patience{kept: b.sources[i].waiting[0]}
+	}
+	left := p.left()
+	if left > 0 && p.since.IsZero() {
+		p.since = time.Now()
+		p.expiry = time.AfterFunc(left, b.signal)
+	}
+	return left > 0
 }
 
 // gone: the delivery waits no more.
 func (b *Inbox) gone(d *Delivery) {
-	if b.kept == d && d != nil {
-		b.kept = nil
-		b.hurry.Stop()
+	b.patience.rest()
+	if b.patience.kept == d {
+		b.patience.kept = nil
 	}
 }
 

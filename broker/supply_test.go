@@ -95,6 +95,26 @@ func TestInboxServesALaterQueueBesideATrickleOfAnEarlierOne(t *testing.T) {
 	})
 }
 
+// What comes at once for each room that is made keeps the order for as long as it
+// takes: the time in which the urgent ones run is not waited.
+func TestInboxKeepsAStrictOrderHoweverLongTheEarlierQueueIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.NewInbox(subscription(broker.Strict, 0, 0)) // prefetch 1
+		b.ExpectRefills(nil)
+		fill(b, "q1", 1)
+		for range 100 {
+			time.AfterFunc(time.Millisecond, func() { fill(b, "q0", 1) })
+			if got := taken(t, b, 1); got[0] != "q0:0" {
+				t.Fatalf("took %v, and the earlier queue had more", got)
+			}
+			time.Sleep(50 * time.Millisecond) // it runs
+			b.Settled("q0")
+		}
+		b.Close()
+	})
+}
+
 // A broker that sends whatever there is room for has no more of a queue with room.
 func TestInboxKnowsAQueueWithRoomToBeDryOnceItWas(t *testing.T) {
 	t.Parallel()
