@@ -58,7 +58,7 @@ func (b *Inbox) Put(d *Delivery) bool {
 	}
 	s := &b.sources[b.index[d.Queue]]
 	s.waiting = slices.Insert(s.waiting, b.place(s, d), d)
-	s.supply.came(b.refill != nil)
+	s.supply.came()
 	b.held++
 	b.signal()
 	return true

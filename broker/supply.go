@@ -31,13 +31,10 @@ type supply struct {
 	alarm *time.Timer
 }
 
-// came: a delivery is here. pushed: the broker sends all it has while there is
-// room, so that only a queue without room may have more.
-func (s *supply) came(pushed bool) {
+// came: a delivery is here, and more may follow.
+func (s *supply) came() {
 	s.here++
-	if !pushed || s.here >= s.limit {
-		s.dry = false
-	}
+	s.dry = false
 	s.next()
 }
 
@@ -75,8 +72,7 @@ func (s *supply) next() {
 // each delivery that leaves the consumer's hands, and Dry when the broker had
 // nothing more.
 //
-// A driver whose broker sends by itself whatever there is room for, and does not
-// say when that was all, passes ask: it is called,
+// A driver whose broker does not say so by itself passes ask: it is called,
 // without a lock, when a refill does not come for 2 ms, and shall call nothing
 // once it is certain that all the broker had, at the time of the call, is in
 // the inbox. A driver whose deliveries are here when a settlement returns needs

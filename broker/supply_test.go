@@ -115,27 +115,6 @@ func TestInboxKeepsAStrictOrderHoweverLongTheEarlierQueueIs(t *testing.T) {
 	})
 }
 
-// A broker that sends whatever there is room for has no more of a queue with room.
-func TestInboxKnowsAQueueWithRoomToBeDryOnceItWas(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := subscription(broker.Strict, 0, 0)
-		s.Prefetch = 2
-		b := broker.NewInbox(s)
-		b.ExpectRefills(func(_ string, nothing func()) { nothing() })
-		fill(b, "q1", 1)
-		taken(t, b, 1) // now q0 is known to be dry
-		b.Settled("q1")
-		begun := time.Now()
-		fill(b, "q0", 1)
-		fill(b, "q1", 1)
-		if got := taken(t, b, 2); !slices.Equal(got, []string{"q0:0", "q1:0"}) || time.Since(begun) != 0 {
-			t.Errorf("took %v after %v", got, time.Since(begun))
-		}
-		b.Close()
-	})
-}
-
 func TestInboxAsksWhereNobodySaysThatAQueueIsDry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
