@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -97,7 +98,7 @@ func (r gridRow) label() string {
 
 // text is the cell in the table, without blanks around the slashes when it
 // would be longer than tight. The n of a race stands in the row's label, so a
-// 0 is just 0.
+// 0 is just 0, and without any room 49 of 50 is just 49.
 func (c gridCell) text(tight int) string {
 	switch {
 	case c.Cell == nil:
@@ -109,11 +110,17 @@ func (c gridCell) text(tight int) string {
 	if width(s) > tight {
 		s = strings.ReplaceAll(s, " / ", "/")
 	}
+	if tight == 0 {
+		s = ofTrials.ReplaceAllString(s, "")
+	}
 	if c.Note != "" {
 		s += " " + c.Note[:1] + "[" + c.Note[1:] + "]"
 	}
 	return s
 }
+
+// ofTrials is what follows the number of trials of a race.
+var ofTrials = regexp.MustCompile(` of [0-9]+`)
 
 func short(count string) string {
 	if strings.HasPrefix(count, "0 of ") {
