@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The errors that callers decide on. Drivers wrap them; test with errors.Is.
@@ -67,4 +68,10 @@ func (r *Refusal) Unwrap() []error {
 		errs = append(errs, r.Err)
 	}
 	return errs
+}
+
+// RefusedAs tells whether a publish was refused for one of the reasons.
+func RefusedAs(err error, reasons ...Reason) bool {
+	var refusal *Refusal
+	return errors.As(err, &refusal) && slices.Contains(reasons, refusal.Reason)
 }

@@ -114,8 +114,7 @@ func line(event ledger.Event, m *task.Message, err error) ledger.Line {
 	if err != nil {
 		l.Reason = err.Error()
 	}
-	var refusal *broker.Refusal
-	if errors.As(err, &refusal) && refusal.Reason == broker.Duplicate {
+	if broker.RefusedAs(err, broker.Duplicate) {
 		l.Detail = map[string]string{ledger.DetailDuplicate: "true"}
 	}
 	return l

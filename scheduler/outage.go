@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"errors"
-	"slices"
 	"time"
 
 	"acklab/broker"
@@ -47,21 +45,12 @@ func (t *term) heard(errs []error) {
 
 // answered: the answer is about this message, so the broker is there.
 func answered(err error) bool {
-	var refusal *broker.Refusal
-	if err == nil || !errors.As(err, &refusal) {
-		return err == nil
-	}
-	switch refusal.Reason {
-	case broker.Unroutable, broker.LengthLimit, broker.Denied, broker.TooLarge, broker.Invalid, broker.Duplicate:
-		return true
-	}
-	return false
+	return err == nil || broker.RefusedAs(err, broker.Unroutable, broker.LengthLimit, broker.Denied, broker.TooLarge, broker.Invalid, broker.Duplicate)
 }
 
 // final: the message is not tried again after this refusal.
 func final(err error) bool {
-	var refusal *broker.Refusal
-	return errors.As(err, &refusal) && slices.Contains([]broker.Reason{broker.TooLarge, broker.Invalid, broker.Duplicate}, refusal.Reason)
+	return broker.RefusedAs(err, broker.TooLarge, broker.Invalid, broker.Duplicate)
 }
 
 // probe brings to the front what was tried least, so that no tick that fails for

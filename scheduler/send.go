@@ -217,16 +217,11 @@ func (t *term) published(s sending, err error) {
 	now := t.Clock.Now()
 	line := ledger.Line{Event: ledger.Confirmed, Task: s.msg.TaskID, Message: s.msg.ID, Queue: s.msg.Queue}
 	outcome := metrics.Confirmed
-	var refusal *broker.Refusal
-	held, hopeless := false, false
+	held, hopeless := broker.RefusedAs(err, broker.Duplicate), broker.RefusedAs(err, broker.TooLarge, broker.Invalid)
 	switch {
 	case err == nil:
 	case errors.Is(err, broker.ErrRefused):
 		line.Event, outcome = ledger.Refused, metrics.Refused
-		if errors.As(err, &refusal) {
-			held = refusal.Reason == broker.Duplicate
-			hopeless = refusal.Reason == broker.TooLarge || refusal.Reason == broker.Invalid
-		}
 	default:
 		line.Event, outcome = ledger.Unsure, metrics.Unsure
 		s.unsure = true

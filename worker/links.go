@@ -114,7 +114,7 @@ func (w *Worker) send(ctx context.Context, settled bool, ms []*task.Message) (su
 	sure = true
 	for i, err := range w.publishAll(ctx, ms) {
 		switch {
-		case err == nil, refusedAs(err, broker.Duplicate): // it has it
+		case err == nil, broker.RefusedAs(err, broker.Duplicate): // it has it
 		case impossible(err), settled && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
 			sure = w.unsent(ctx, settled, ms[i], err) && sure
 		default:

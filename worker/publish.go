@@ -60,13 +60,13 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 		case err == nil:
 		case errors.Is(err, broker.ErrRefused):
 			line.Event, outcome = ledger.Refused, metrics.Refused
-			if refusedAs(err, broker.Duplicate) {
+			if broker.RefusedAs(err, broker.Duplicate) {
 				line.Detail = map[string]string{ledger.DetailDuplicate: "true"}
 			}
 		default:
 			line.Event, outcome = ledger.Unsure, metrics.Unsure
 		}
-		if refusedAs(err, broker.Unroutable) {
+		if broker.RefusedAs(err, broker.Unroutable) {
 			w.declared.drop(ms[i].Queue)
 		}
 		line.Reason = reason(err)
@@ -78,15 +78,9 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 	return errs
 }
 
-// refusedAs tells whether a publish was refused for one of the reasons.
-func refusedAs(err error, reasons ...broker.Reason) bool {
-	var refusal *broker.Refusal
-	return errors.As(err, &refusal) && slices.Contains(reasons, refusal.Reason)
-}
-
 // impossible tells whether the message can never be published: the next
 // attempt would be refused for the same reason.
-func impossible(err error) bool { return refusedAs(err, broker.TooLarge, broker.Invalid) }
+func impossible(err error) bool { return broker.RefusedAs(err, broker.TooLarge, broker.Invalid) }
 
 func publishing(event ledger.Event, m *task.Message) ledger.Line {
 	return ledger.Line{Event: event, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}

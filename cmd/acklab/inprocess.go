@@ -28,13 +28,7 @@ func newInprocess() *cobra.Command {
 		Short: "Producer, in-memory queue and worker in one process: what a broker is compared with",
 		Args:  flow.takesWorkflow,
 		RunE: func(cmd *cobra.Command, words []string) error {
-			load, err := own.load()
-			if err == nil {
-				err = flow.into(&load, words, cmd.InOrStdin())
-			}
-			if err == nil {
-				err = own.route(load.Workflow)
-			}
+			load, err := own.with(&flow, words, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}

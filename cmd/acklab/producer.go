@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -75,6 +76,18 @@ func (f *loadFlags) load() (producer.Load, error) {
 		Countdown: f.countdown, ExpireAfter: f.expires, Priorities: f.inTurn()}, nil
 }
 
+// with is the load, its tasks those of a workflow where one is given.
+func (f *loadFlags) with(flow *workflowFlags, words []string, in io.Reader) (producer.Load, error) {
+	load, err := f.load()
+	if err == nil {
+		err = flow.into(&load, words, in)
+	}
+	if err == nil {
+		err = f.route(load.Workflow)
+	}
+	return load, err
+}
+
 // route gives each task of a workflow the queue and the priority of its route,
 // unless --queue is given, or the task has its own.
 func (f *loadFlags) route(workflow *task.Signature) error {
@@ -118,13 +131,7 @@ func newProducer() *cobra.Command {
 		Long:  "Put a load on a queue: --count times one task, or one workflow, each with ids of its own.\n\n" + workflowHelp,
 		Args:  flow.takesWorkflow,
 		RunE: func(cmd *cobra.Command, words []string) error {
-			load, err := own.load()
-			if err == nil {
-				err = flow.into(&load, words, cmd.InOrStdin())
-			}
-			if err == nil {
-				err = own.route(load.Workflow)
-			}
+			load, err := own.with(&flow, words, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}

@@ -52,13 +52,7 @@ func newSend() *cobra.Command {
 				}
 				args = nil
 			}
-			load, err := own.load()
-			if err == nil {
-				err = flow.into(&load, args, cmd.InOrStdin())
-			}
-			if err == nil {
-				err = own.route(load.Workflow)
-			}
+			load, err := own.with(&flow, args, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
