@@ -9,10 +9,14 @@ const (
 	// refillIn is how long a refill may take before the driver is asked to find
 	// out whether there is any: longer than a round trip takes as a rule.
 	refillIn = 2 * time.Millisecond
-	// refillWithin is how long what is here waits at most, in all, for what may
-	// come: neither a server that does not answer nor a queue of which more comes
-	// all the time stops the worker.
+	// refillWithin is how long a refill is waited for at most: a server that does
+	// not answer does not stop the worker.
 	refillWithin = time.Second
+	// refillsWithin is how long what is here is kept waiting at most, in all, while
+	// one refill after the other comes: a queue of which more comes all the time,
+	// each before it was known whether it would, does not stop the others. A slow
+	// machine with a tenth of a second a refill keeps its order all the same.
+	refillsWithin = 10 * time.Second
 )
 
 // supply is what an inbox knows of a queue at the broker: whether more of it is
@@ -67,10 +71,10 @@ func (s *supply) next() {
 // ExpectRefills makes the order of the subscription hold whatever the prefetch
 // is: a queue that has room, and of which the broker has not said that it holds
 // no more, is expected to deliver. Receive then waits for it rather than hand out
-// what its turn is later; no delivery is kept waiting for that for more than a
-// second in all. The driver calls Settled for
-// each delivery that leaves the consumer's hands, and Dry when the broker had
-// nothing more.
+// what its turn is later; no refill is waited for longer than a second,
+// and no delivery is kept waiting for such refills longer than ten seconds in
+// all. The driver calls Settled for each delivery that leaves the consumer's
+// hands, and Dry when the broker had nothing more.
 //
 // A driver whose broker does not say so by itself passes ask: it is called,
 // without a lock, when a refill does not come for 2 ms, and shall call nothing
@@ -116,7 +120,7 @@ type patience struct {
 
 // left is what is left of it.
 func (p *patience) left() time.Duration {
-	left := refillWithin - p.spent
+	left := refillsWithin - p.spent
 	if !p.since.IsZero() {
 		left -= time.Since(p.since)
 	}

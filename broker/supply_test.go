@@ -74,7 +74,7 @@ func TestInboxServesALaterQueueBesideATrickleOfAnEarlierOne(t *testing.T) {
 		b.ExpectRefills(func(string, func()) {})                // the answer is always too late
 		fill(b, "q1", 3)
 		begun, low, high := time.Now(), 0, 0
-		for low < 3 && time.Since(begun) < 10*time.Second {
+		for low < 3 && time.Since(begun) < time.Minute {
 			fill(b, "q0", 1)
 			time.Sleep(time.Millisecond)
 			if taken(t, b, 1)[0] != "q0:0" {
@@ -88,7 +88,7 @@ func TestInboxServesALaterQueueBesideATrickleOfAnEarlierOne(t *testing.T) {
 			}
 			cancel()
 		}
-		if waited := time.Since(begun); low != 3 || waited > 4*time.Second {
+		if waited := time.Since(begun); low != 3 || waited > 40*time.Second {
 			t.Errorf("%d of 3 in %v, beside %d", low, waited, high)
 		}
 		b.Close()
@@ -103,8 +103,9 @@ func TestInboxKeepsAStrictOrderHoweverLongTheEarlierQueueIs(t *testing.T) {
 		b := broker.NewInbox(subscription(broker.Strict, 0, 0)) // prefetch 1
 		b.ExpectRefills(nil)
 		fill(b, "q1", 1)
-		for range 100 {
-			time.AfterFunc(time.Millisecond, func() { fill(b, "q0", 1) })
+		for i := range 100 {
+			slow := time.Duration(1+i%2*150) * time.Millisecond // a machine that is slow at times
+			time.AfterFunc(slow, func() { fill(b, "q0", 1) })
 			if got := taken(t, b, 1); got[0] != "q0:0" {
 				t.Fatalf("took %v, and the earlier queue had more", got)
 			}

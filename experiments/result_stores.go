@@ -19,7 +19,15 @@ var resultStores = &Experiment{
 		if sys.Name != "redis" { // no broker is needed; the system says which servers are here
 			return nil
 		}
-		cells := []Cell{sideBySide(sys, ResultSpec{Store: inRedis}), sideBySide(sys, ResultSpec{Store: inRedis, Persistence: "aof-always"}), sideBySide(sys, ResultSpec{Store: inPostgres})}
+		load := sideLoad
+		if suite == selfTest {
+			load = sideFew
+		}
+		cells := []Cell{
+			sideBySide(sys, load, ResultSpec{Store: inRedis}),
+			sideBySide(sys, load, ResultSpec{Store: inRedis, Persistence: "aof-always"}),
+			sideBySide(sys, load, ResultSpec{Store: inPostgres}),
+		}
 		if suite == Quick {
 			return oneTrialEach(cells[0], cells[2])
 		}
@@ -30,14 +38,15 @@ var resultStores = &Experiment{
 // sideLoad is how many results are stored and fetched by each, in sideRounds turns.
 const (
 	sideLoad    = 2000
+	sideFew     = 200 // for the self-test, whose steps have little time
 	sideRounds  = 10
 	sideCallers = 8
 )
 
-func sideBySide(sys System, store ResultSpec) Cell {
+func sideBySide(sys System, load int, store ResultSpec) Cell {
 	store.Own = true
 	c := Cell{
-		System: sys, Setting: Setting{"results": store.Store}, Trials: 3, Pace: Alone, Load: sideLoad, Seconds: 4, Results: store,
+		System: sys, Setting: Setting{"results": store.Store}, Trials: 3, Pace: Alone, Load: load, Seconds: 4, Results: store,
 		Measures: []string{"store_rate_percent", "fetch_rate_percent", "store_p50_ms", "store_p99_ms", "gone_after_kill"},
 		Reasons:  map[string]string{},
 	}
@@ -47,7 +56,7 @@ func sideBySide(sys System, store ResultSpec) Cell {
 		c.Because = "each commit waits for a sync of the log; a fetch is a query with a plan, and waits for no disk"
 	case store.Persistence == "":
 		c.Setting["persistence"] = "none"
-		c.Predicted = check.Bounds{"store_rate_percent": {40, 250}, "fetch_rate_percent": {40, 250}, "gone_after_kill": {sideLoad, sideLoad}}
+		c.Predicted = check.Bounds{"store_rate_percent": {40, 250}, "fetch_rate_percent": {40, 250}, "gone_after_kill": {load, load}}
 		c.Because = "it is what it is compared with: 100, and the noise of the machine"
 	default:
 		c.Setting["persistence"] = store.Persistence
@@ -59,8 +68,8 @@ func sideBySide(sys System, store ResultSpec) Cell {
 	if store.Store == inPostgres {
 		c.Claims = map[string]check.Bounds{"E5": {"store_rate_percent": {0, 99}, "gone_after_kill": {0, 0}}}
 	} else if store.Persistence == "" {
-		c.Claims = map[string]check.Bounds{"E5": {"gone_after_kill": {1, sideLoad}}}
+		c.Claims = map[string]check.Bounds{"E5": {"gone_after_kill": {1, load}}}
 	}
-	c.Steps = []Step{CompareStores(sideLoad, sideRounds, sideCallers), KillAndCount(sideLoad)}
+	c.Steps = []Step{CompareStores(load, sideRounds, sideCallers), KillAndCount(load)}
 	return c
 }

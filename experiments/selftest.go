@@ -115,18 +115,24 @@ func plantAll(ctx context.Context, o SelftestOptions, name string, chosen []*Exp
 			tell(e, Square{Excused: true, Because: why})
 			continue
 		}
-		square, err := r.tryPlant(ctx, e, name)
-		if err != nil {
-			return fmt.Errorf("planted fault %s in %s: %w", name, e.Name, err)
+		var square Square
+		for number := 1; number <= plantTrials && square.Fired == 0; number++ {
+			if square, err = r.tryPlant(ctx, e, name, number); err != nil {
+				return fmt.Errorf("planted fault %s in %s: %w", name, e.Name, err)
+			}
 		}
 		tell(e, square)
 	}
 	return nil
 }
 
+// plantTrials is how many trials a plant has to meet what it harms: in one that
+// it let go by it was not put to the test.
+const plantTrials = 3
+
 // tryPlant carries out one trial of the experiment's cell that this plant can
 // harm, and judges it as a run would.
-func (r *Runner) tryPlant(ctx context.Context, e *Experiment, name string) (Square, error) {
+func (r *Runner) tryPlant(ctx context.Context, e *Experiment, name string, number int) (Square, error) {
 	cell, err := target(e, name)
 	if err != nil {
 		return Square{}, err
@@ -135,7 +141,7 @@ func (r *Runner) tryPlant(ctx context.Context, e *Experiment, name string) (Squa
 		return lintPlant(cell), nil
 	}
 	r.fired.Store(0)
-	job := trialJob{experiment: e.Name, cell: cell, steps: cell.Steps, number: 1, seed: 1}
+	job := trialJob{experiment: e.Name, cell: cell, steps: cell.Steps, number: number, seed: int64(number)}
 	result, err := r.execute(ctx, job)
 	if err != nil {
 		return Square{}, err

@@ -45,7 +45,8 @@ var aims = map[string]map[string]aim{
 		"": {"rabbitmq", Setting{"ack": "late", "fault": "connections closed"}},
 	},
 	"caller-hands-over-emails": {
-		"": {"rabbitmq", Setting{"publish": "one by one"}},
+		"":                   {"rabbitmq", Setting{"publish": "one by one"}},
+		plant.NeighbourAcked: {"rabbitmq", Setting{"publish": "one stream"}}, // several deliveries at a time
 	},
 	"workers-share-a-queue": {
 		"": {"rabbitmq", Setting{"prefetch": "20"}},
