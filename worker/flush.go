@@ -69,14 +69,17 @@ func (f *flusher) giveUp() (upto int64) {
 	return f.known
 }
 
-// over is giveUp for a session that has ended, with its deliveries.
-func (f *flusher) over(session int) {
+// over is giveUp for a session that has ended, with its deliveries; some: there
+// was something to give up.
+func (f *flusher) over(session int) (upto int64, some bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = max(f.ended, session)
-	if f.session <= f.ended && !f.outlive {
-		f.known = f.handed
+	if f.session > f.ended || f.outlive || f.known == f.handed {
+		return 0, false
 	}
+	f.known = f.handed
+	return f.known, true
 }
 
 // flush makes sure of every acknowledgement handed over until now and writes

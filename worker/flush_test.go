@@ -96,11 +96,14 @@ func TestWhatWasOnItsWayWhenTheSessionEndedIsNeverAcked(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.publish("noop")
 		b.start()
-		b.one(ledger.AckSent)
+		sent := b.one(ledger.AckSent)
 		b.server.CloseConnections()
 		b.sleep(time.Minute)
 		if l := b.one(ledger.Lost); l.Session != 1 || l.Reason == "" {
 			t.Errorf("lost: %+v", l)
+		}
+		if l := b.one(ledger.AckUnsure); l.Session != 1 || l.Upto != sent.Seq {
+			t.Errorf("ack-unsure: %+v; want it of session 1 up to line %d", l, sent.Seq)
 		}
 		if n := len(b.lines(ledger.Acked)); n != 0 {
 			t.Error("acked was written for a session that had ended before the flush")

@@ -24,7 +24,9 @@ func (w *Worker) observe(e broker.Event) {
 		w.connected(e.Session)
 		w.log.Info("connected to the broker", "session", e.Session)
 	case broker.Lost:
-		w.flusher.over(e.Session)
+		if upto, some := w.flusher.over(e.Session); some {
+			w.write(ledger.Line{Event: ledger.AckUnsure, Session: e.Session, Upto: upto, Reason: "the session ended"})
+		}
 		w.write(ledger.Line{Event: ledger.Lost, Session: e.Session, Reason: reason(e.Err)})
 		w.metrics.BrokerUp(false)
 		w.log.Warn("lost the broker, connecting again", "session", e.Session, "err", e.Err)

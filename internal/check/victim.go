@@ -90,18 +90,23 @@ var racing = map[string]bool{"ack-sent": true, "late-ack-sent": true}
 
 // vouched tells whether the acknowledgement of the checkpoint's own message, if
 // it had been handed over, is covered by an acked line. At the checkpoints that
-// are no races it must be: otherwise they are one.
+// are no races it must be: otherwise they are one. Of what was given up as unsure
+// no later acked line says anything.
 func (b *book) vouched(at ledger.Line) bool {
-	var sent, upto int64
+	var sent int64 // 0: none waits for a word
+	var unsure bool
 	for _, l := range b.lines {
 		switch {
 		case l.Event == ledger.AckSent && l.Message == at.Message:
-			sent = l.Seq
+			sent, unsure = l.Seq, false
+		case sent == 0 || l.Upto < sent:
 		case l.Event == ledger.Acked:
-			upto = max(upto, l.Upto)
+			sent = 0
+		case l.Event == ledger.AckUnsure:
+			sent, unsure = 0, true
 		}
 	}
-	return racing[at.Point] || at.Message == "" || upto >= sent
+	return racing[at.Point] || at.Message == "" || sent == 0 && !unsure
 }
 
 func newVictim(h *history, b *book) *victim {
