@@ -94,6 +94,21 @@ func (b *Inbox) Settled(queue string) {
 	b.signal()
 }
 
+// Aside says that a delivery of the queue, one that was handed out, counts no
+// more towards the prefetch for now, because it is held until its ETA; aside is
+// false when it counts again.
+func (b *Inbox) Aside(queue string, aside bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &b.sources[b.index[queue]].supply
+	if aside {
+		s.left()
+	} else {
+		s.here++
+	}
+	b.signal()
+}
+
 // Dry says that the broker had no more of the queue than what is here.
 func (b *Inbox) Dry(queue string) {
 	b.mu.Lock()

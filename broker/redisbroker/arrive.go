@@ -56,6 +56,10 @@ func (c *Consumer) arrive(got catch, src *source, tag, raw string, text []byte) 
 		c.giveBack(h, true)
 	}
 	c.mu.Lock()
+	if h.next != nil && !h.counted {
+		h.aside = true
+		c.inbox.Aside(src.queue, true)
+	}
 	c.unread--
 	c.settleDown()
 	c.mu.Unlock()
@@ -94,8 +98,18 @@ func (c *Consumer) take(h *hold, m *task.Message) {
 func (c *Consumer) count(h *hold) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h.next != nil && !h.counted {
-		h.counted = true
-		h.source.held++
+	if h.next == nil || h.counted {
+		return
+	}
+	h.counted = true
+	h.source.held++
+	c.comeBack(h)
+}
+
+// comeBack has the inbox count a hold again. The lock is held.
+func (c *Consumer) comeBack(h *hold) {
+	if h.aside {
+		h.aside = false
+		c.inbox.Aside(h.source.queue, false)
 	}
 }

@@ -40,6 +40,7 @@ func (c *Consumer) hand(h *hold, want settlement, awaited bool) bool {
 		return false
 	}
 	c.letGo(h)
+	c.comeBack(h)
 	c.inbox.Settled(h.source.queue)
 	c.desk.handed++
 	h.want, h.seq, h.awaited = want, c.desk.handed, awaited
