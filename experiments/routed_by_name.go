@@ -7,6 +7,7 @@ import (
 
 	"acklab/internal/check"
 	"acklab/internal/ledger"
+	"acklab/internal/publishing"
 	"acklab/task"
 )
 
@@ -132,7 +133,7 @@ func SendRouted(j Job) Step {
 				return err
 			}
 			messages = append(messages, m)
-			if err := t.write(ledger.Line{Event: ledger.Attempted, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Name: m.Name, Hash: m.Hash()}); err != nil {
+			if err := t.write(publishing.Intent(m)); err != nil {
 				return err
 			}
 		}
