@@ -90,7 +90,7 @@ func MeasureIntervals(name string, n int) Step {
 		if err != nil {
 			return err
 		}
-		points := gridPoints(lines, "beat", intervalEvery)
+		ticks := ticksAround(lines, "beat", intervalEvery)
 		var at []int64
 		off := 0
 		for _, l := range lines {
@@ -98,7 +98,7 @@ func MeasureIntervals(name string, n int) Step {
 				continue
 			}
 			at = append(at, l.Mono)
-			if _, known := points[l.Task]; !known && !t.cell.System.Celery {
+			if _, known := ticks[l.Task]; !known && !t.cell.System.Celery {
 				off++
 			}
 		}

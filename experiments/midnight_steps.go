@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"acklab/internal/ledger"
-	"acklab/task"
 )
 
 // nightMeasures: days_without and days_twice are local days without a tick and with
@@ -73,18 +72,16 @@ func daysWith(wall string, loc *time.Location) (days []string) {
 }
 
 // dueMinutes are the moments of the ticks that the scheduler planned. Ours are
-// found by their ids, which nobody can get right by chance; Celery's have ids of
-// no meaning, and its ledger says when beat found them due, to the millisecond.
+// found by their ids; Celery's have ids of no meaning, and its ledger says when beat
+// found them due, to the millisecond.
 func (t *Trial) dueMinutes(name string) (due []time.Time, unknown int, err error) {
 	lines, err := t.read(name)
 	if err != nil {
 		return nil, 0, err
 	}
-	minutes := map[string]time.Time{}
+	var minutes map[string]time.Time
 	if !t.cell.System.Celery {
-		for m := nightsFrom; !m.After(nightsUntil); m = m.Add(time.Minute) {
-			minutes[task.TickID(nightlyName, m)] = m
-		}
+		minutes = ticksOf(nightlyName, nightsFrom, nightsUntil, time.Minute)
 	}
 	for _, l := range lines {
 		if l.Event != ledger.Planned {

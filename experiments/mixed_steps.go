@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"acklab/broker"
 	"acklab/internal/ledger"
+	"acklab/internal/publishing"
 	"acklab/internal/server"
 	"acklab/task"
 )
@@ -44,7 +44,8 @@ func PublishThroughOneQueue(n int, long, short time.Duration) Step {
 				ID: wire.MessageID, TaskID: wire.CorrelationID, ContentType: wire.ContentType, ContentEncoding: wire.ContentEncoding,
 				Headers: wire.Headers, Body: wire.Body, Wait: wait,
 			})
-			attempted := ledger.Line{Event: ledger.Attempted, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Name: m.Name, Hash: m.Hash(), ETA: ledger.MonoAt(time.Now().Add(wait))}
+			attempted := publishing.Intent(m)
+			attempted.ETA = ledger.MonoAt(time.Now().Add(wait))
 			if err := t.write(attempted); err != nil {
 				return err
 			}
@@ -64,14 +65,7 @@ func PublishThroughOneQueue(n int, long, short time.Duration) Step {
 // confirmed writes what became of the runner's own publishes.
 func (t *Trial) confirmed(messages []*task.Message, errs []error) error {
 	for i, m := range messages {
-		l := ledger.Line{Event: ledger.Confirmed, Task: m.TaskID, Message: m.ID, Queue: m.Queue}
-		if errs[i] != nil {
-			l.Event, l.Reason = ledger.Unsure, errs[i].Error()
-		}
-		if errors.Is(errs[i], broker.ErrRefused) {
-			l.Event = ledger.Refused
-		}
-		if err := t.write(l); err != nil {
+		if err := t.write(publishing.Outcome(m, errs[i])); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -58,7 +59,7 @@ func (t *Trial) join(name string, spec minder.Spec) error {
 func memberEnv(t *Trial) []string {
 	env := []string{"ACKLAB_BROKER_URL=" + t.url, "ACKLAB_RESULT_URL=" + t.resultURL, "GOMAXPROCS=2"}
 	if name := t.run.plant; slices.Contains(plant.Names, name) {
-		env = append(env, plant.Env+"="+name)
+		env = append(env, plant.Env+"="+name, plant.QueuesEnv+"="+strings.Join(t.declared()[1:], ",")) // those that have a word
 	}
 	if d := os.Getenv("GOCOVERDIR"); d != "" {
 		env = append(env, "GOCOVERDIR="+d)

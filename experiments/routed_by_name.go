@@ -7,6 +7,7 @@ import (
 
 	"acklab/internal/check"
 	"acklab/internal/ledger"
+	"acklab/internal/publishing"
 	"acklab/task"
 )
 
@@ -16,7 +17,8 @@ var routedByName = &Experiment{
 	Claims:   []string{"H1"},
 	Varies:   "what the routes say: names, globs, nothing, or a queue that nobody has made; the queue named by the sender",
 	Threats: []string{
-		"the routes decide in the producer, the proof is at the other end: a task counts where it was confirmed for its queue and a worker received it from there",
+		"the routes decide in the producer, the proof is at the other end: each queue has a worker that takes from no other, and a task counts where it was confirmed for its queue and that worker received it",
+		"a worker could say what the message says: Celery knows the queue of a delivery only by the message's own routing key, so it is who served it that shows the queue",
 		"a queue that nobody counts: one that a publish makes is in the census, too",
 	},
 	Suites: []Suite{Quick},
@@ -79,7 +81,7 @@ func routedCell(sys System, how string) Cell {
 		return c
 	}
 	if sys.Celery {
-		c.Setting["pool"], c.Seconds = "prefork", 7
+		c.Setting["pool"], c.Seconds = "prefork", 12
 	}
 	received := len(loads) * routedEach
 	c.Predicted = check.Bounds{routedRight: {received, received}, routedWrong: {0, 0}, "finished": {received, received}}
@@ -89,7 +91,13 @@ func routedCell(sys System, how string) Cell {
 		}
 		c.Because = "the queue that the sender names wins over every route"
 	}
-	c.Steps = []Step{Declare(), StartWorker("worker", Hands{Queues: "high,low,rest", Ack: "early", Concurrency: 4, Multiplier: 1}), AwaitConsuming("worker")}
+	c.Steps = []Step{Declare()}
+	for _, queue := range c.Queues {
+		c.Steps = append(c.Steps, StartWorker(queue, Hands{Queues: queue, Ack: "early", Concurrency: 2, Multiplier: 2}))
+	}
+	for _, queue := range c.Queues {
+		c.Steps = append(c.Steps, AwaitConsuming(queue))
+	}
 	if how == routedNowhere {
 		received -= routedEach
 		c.Predicted = check.Bounds{routedRight: {received, received}, routedWrong: {0, 0}, "finished": {received, received}}
@@ -112,7 +120,7 @@ func routedCell(sys System, how string) Cell {
 		}
 		c.Steps = append(c.Steps, PublishAs(l.producer, l.job))
 	}
-	c.Steps = append(c.Steps, AwaitEnded("worker", received))
+	c.Steps = append(c.Steps, AwaitRuns(received))
 	c.Final = []Step{MeasureRoutes(loads)}
 	return c
 }
@@ -132,7 +140,7 @@ func SendRouted(j Job) Step {
 				return err
 			}
 			messages = append(messages, m)
-			if err := t.write(ledger.Line{Event: ledger.Attempted, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Name: m.Name, Hash: m.Hash()}); err != nil {
+			if err := t.write(publishing.Intent(m)); err != nil {
 				return err
 			}
 		}
@@ -140,9 +148,9 @@ func SendRouted(j Job) Step {
 	}}
 }
 
-// MeasureRoutes counts, of the tasks that the worker received, those that came
-// from the queue which they were meant for and had been confirmed for that
-// queue (routed_right), and the others (routed_wrong).
+// MeasureRoutes counts, of the tasks that the queues' workers received, those that were
+// meant for the queue, confirmed for it and received from it by its worker
+// (routed_right), and the others (routed_wrong).
 func MeasureRoutes(loads []routedLoad) Step {
 	return Step{"measure from which queue each task came", func(_ context.Context, t *Trial) error {
 		meant, confirmed := map[string]string{}, map[string]string{}
@@ -154,29 +162,30 @@ func MeasureRoutes(loads []routedLoad) Step {
 			for _, l := range lines {
 				switch l.Event {
 				case ledger.Attempted:
-					meant[l.Task] = t.named(load.queue)
+					meant[l.Task] = load.queue
 				case ledger.Confirmed:
 					confirmed[l.Task] = l.Queue
 				}
 			}
 		}
-		lines, err := t.read("worker")
-		if err != nil {
-			return err
-		}
-		right, wrong := 0, 0
-		for _, l := range lines {
-			if l.Event != ledger.Received {
-				continue
-			}
-			if want, ok := meant[l.Task]; ok && l.Queue == want && confirmed[l.Task] == want {
-				right++
-			} else {
-				wrong++
-			}
-		}
 		if len(meant) == 0 {
 			return fmt.Errorf("measure routes: no producer attempted anything")
+		}
+		right, wrong := 0, 0
+		for _, queue := range t.cell.Queues {
+			lines, err := t.read(queue)
+			if err != nil {
+				return err
+			}
+			for _, l := range lines {
+				switch name := t.named(queue); {
+				case l.Event != ledger.Received:
+				case meant[l.Task] == queue && confirmed[l.Task] == name && l.Queue == name:
+					right++
+				default:
+					wrong++
+				}
+			}
 		}
 		return errors.Join(t.Measure(routedRight, float64(right)), t.Measure(routedWrong, float64(wrong)))
 	}}

@@ -111,7 +111,7 @@ func plantAll(ctx context.Context, o SelftestOptions, name string, chosen []*Exp
 	defer r.close()
 	r.plant, r.patience = name, impatient
 	for _, e := range chosen {
-		if why := cmp.Or(blind(e.Name, name), noRestart(e, name), noResults(e, name), noScheduler(e, name), noWorkflow(e, name), noOrder(e, name)); why != "" {
+		if why := cmp.Or(blind(e.Name, name), noRestart(e, name), noResults(e, name), noScheduler(e, name), noWorkflow(e, name), noOrder(e, name), noRoute(e, name)); why != "" {
 			tell(e, Square{Excused: true, Because: why})
 			continue
 		}

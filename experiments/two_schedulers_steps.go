@@ -125,11 +125,11 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 	if len(lines) == 0 {
 		return
 	}
-	points := gridPoints(lines, "twin", twinEvery)
+	ticks := ticksAround(lines, "twin", twinEvery)
 	for _, l := range lines {
-		at, known := points[l.Task]
+		at, known := ticks[l.Task]
 		if celery {
-			at, known = point(l.Wall), true
+			at, known = l.Wall, true
 		}
 		switch {
 		case l.Event == ledger.Leading:
@@ -137,24 +137,30 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 		case l.Event == ledger.Attempted:
 			s.attempts++
 		case l.Event == ledger.Confirmed && known:
-			s.at[at]++
+			s.at[point(at)]++
 		}
 	}
 }
 
-// gridPoints are the ids of the ticks of an interval around the time of a ledger, with
-// their places on its grid.
-func gridPoints(lines []ledger.Line, schedule string, every time.Duration) map[string]int64 {
-	points := map[string]int64{}
+// ticksAround are the ticks of an interval around the time of a ledger, as ticksOf.
+func ticksAround(lines []ledger.Line, schedule string, every time.Duration) map[string]time.Time {
 	if len(lines) == 0 {
-		return points
+		return nil
 	}
 	const before = time.Minute // what is made up for was due earlier
-	first, last := lines[0].Wall.Add(-before).UnixNano()/int64(every), lines[len(lines)-1].Wall.UnixNano()/int64(every)+1
-	for p := first; p <= last; p++ {
-		points[task.TickID(schedule, time.Unix(0, p*int64(every)))] = p
+	first := lines[0].Wall.Add(-before).UnixNano() / int64(every) * int64(every)
+	return ticksOf(schedule, time.Unix(0, first), lines[len(lines)-1].Wall.Add(every), every)
+}
+
+// ticksOf are the ids of the ticks that a schedule has if it is due at a moment and
+// then at every interval to another, with when each is due. Nobody can get one right by
+// chance; those of Celery's beat say nothing.
+func ticksOf(schedule string, from, until time.Time, every time.Duration) map[string]time.Time {
+	ticks := map[string]time.Time{}
+	for due := from; !due.After(until); due = due.Add(every) {
+		ticks[task.TickID(schedule, due)] = due
 	}
-	return points
+	return ticks
 }
 
 func point(t time.Time) int64 { return t.UnixNano() / int64(twinEvery) }
@@ -175,12 +181,12 @@ func MeasureCaughtUp(name string) Step {
 		if err != nil {
 			return err
 		}
-		points, led, late := gridPoints(lines, "twin", twinEvery), int64(math.MaxInt64), 0
+		ticks, led, late := ticksAround(lines, "twin", twinEvery), int64(math.MaxInt64), 0
 		for _, l := range lines {
-			switch p, known := points[l.Task]; {
+			switch due, known := ticks[l.Task]; {
 			case l.Event == ledger.Leading:
 				led = point(l.Wall)
-			case l.Event == ledger.Confirmed && known && p <= led:
+			case l.Event == ledger.Confirmed && known && point(due) <= led:
 				late++
 			}
 		}

@@ -87,7 +87,7 @@ func (l Load) Check() error {
 		return fmt.Errorf("size %d is negative", l.Size)
 	case l.Copies < 0 || l.Copies > maxCopies:
 		return fmt.Errorf("copies %d: use 1 to %d", l.Copies, maxCopies)
-	case l.Workflow != nil && (l.Countdown != 0 || l.ExpireAfter != 0 || l.Size != 0 || l.Options.Priority != 0 || len(l.Priorities) > 0 || !l.Options.ETA.IsZero()):
+	case l.Workflow != nil && (l.Countdown != 0 || l.ExpireAfter != 0 || l.Size != 0 || l.Options.Priority != 0 || l.Options.PriorityGiven || len(l.Priorities) > 0 || !l.Options.ETA.IsZero()):
 		return errors.New("a workflow has no countdown, ETA, expiry, priority or size of its own: they are for tasks that stand alone")
 	case l.Name == "" && l.Workflow == nil:
 		return errors.New("a load needs the name of a task")

@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/internal/metrics"
+	"acklab/internal/publishing"
 	"acklab/task"
 )
 
@@ -63,16 +63,16 @@ func (t *Tally) Add(o Tally) {
 // the ledger: then nothing was published that is not in it.
 func (p *Producer) Publish(ctx context.Context, msgs ...*task.Message) (Tally, []error, error) {
 	for _, m := range msgs {
-		if _, err := p.ledger.Write(line(ledger.Attempted, m, nil)); err != nil {
+		if _, err := p.ledger.Write(publishing.Intent(m)); err != nil {
 			return Tally{}, nil, err
 		}
 	}
 	errs := p.broker.Publish(ctx, stamped(msgs)...)
 	var tally Tally
 	for i, m := range msgs {
-		outcome := p.count(&tally, errs[i])
-		p.metrics.Published(m.Queue, metrics.Outcome(outcome), 1)
-		if _, err := p.ledger.Write(line(outcome, m, errs[i])); err != nil {
+		outcome, err := publishing.Heard(p.ledger, p.metrics, m, errs[i])
+		tally.count(outcome, errs[i])
+		if err != nil {
 			return tally, errs, err
 		}
 	}
@@ -89,35 +89,18 @@ func stamped(msgs []*task.Message) []*task.Message {
 	return sent
 }
 
-func (p *Producer) count(t *Tally, err error) ledger.Event {
-	if err != nil && t.First == nil {
+func (t *Tally) count(outcome ledger.Event, err error) {
+	if t.First == nil {
 		t.First = err
 	}
-	switch {
-	case err == nil:
+	switch outcome {
+	case ledger.Confirmed:
 		t.Confirmed++
-		return ledger.Confirmed
-	case errors.Is(err, broker.ErrRefused):
+	case ledger.Refused:
 		t.Refused++
-		return ledger.Refused
 	default:
 		t.Unsure++
-		return ledger.Unsure
 	}
-}
-
-func line(event ledger.Event, m *task.Message, err error) ledger.Line {
-	l := ledger.Line{Event: event, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
-	if event == ledger.Attempted {
-		l.Name, l.Hash, l.ETA = m.Name, m.Hash(), ledger.MonoAt(m.ETA)
-	}
-	if err != nil {
-		l.Reason = err.Error()
-	}
-	if broker.RefusedAs(err, broker.Duplicate) {
-		l.Detail = map[string]string{ledger.DetailDuplicate: "true"}
-	}
-	return l
 }
 
 // Summary says the tally in one line for a person.

@@ -22,7 +22,8 @@ type Part struct {
 
 // Joined is how a chord stands, as a member that has joined it sees it.
 type Joined struct {
-	// Members have joined, Failed of them without success.
+	// Members have joined, Failed of them without success. Those of a chord that has
+	// expired do not count: it begins anew.
 	Members, Failed int
 	// Last: it was this member's join that made the chord complete. FirstFailed:
 	// this member was the first that failed. Both are the same each time that the

@@ -2,13 +2,12 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"acklab/broker"
 	"acklab/internal/ledger"
-	"acklab/internal/metrics"
+	"acklab/internal/publishing"
 	"acklab/task"
 )
 
@@ -164,7 +163,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 	out = t.skipped(out) // not before the older ones are claimed
 	msgs := make([]*task.Message, len(out))
 	for i, s := range out {
-		line := ledger.Line{Event: ledger.Attempted, Task: s.msg.TaskID, Message: s.msg.ID, Name: s.msg.Name, Queue: s.msg.Queue, Hash: s.msg.Hash()}
+		line := publishing.Intent(s.msg)
 		if s.unsure {
 			line.Reason = "again: it may have been published before"
 			t.Metrics.TickRepeated()
@@ -215,25 +214,9 @@ func (t *term) claim(ctx context.Context, out []sending) error {
 // published notes what the broker said of a tick.
 func (t *term) published(s sending, err error) {
 	now := t.Clock.Now()
-	line := ledger.Line{Event: ledger.Confirmed, Task: s.msg.TaskID, Message: s.msg.ID, Queue: s.msg.Queue}
-	outcome := metrics.Confirmed
 	held, hopeless := broker.RefusedAs(err, broker.Duplicate), broker.RefusedAs(err, broker.TooLarge, broker.Invalid)
-	switch {
-	case err == nil:
-	case errors.Is(err, broker.ErrRefused):
-		line.Event, outcome = ledger.Refused, metrics.Refused
-	default:
-		line.Event, outcome = ledger.Unsure, metrics.Unsure
-		s.unsure = true
-	}
-	if held {
-		line.Detail = map[string]string{ledger.DetailDuplicate: "true"}
-	}
-	if err != nil {
-		line.Reason = err.Error()
-	}
-	t.Ledger.Write(line)
-	t.Metrics.Published(s.msg.Queue, outcome, 1)
+	event, _ := publishing.Heard(t.Ledger, t.Metrics, s.msg, err) // a broken ledger ends the term, see sendBatch
+	s.unsure = s.unsure || event == ledger.Unsure
 	s.tries, s.last = s.tries+1, err
 	e := s.entry
 	switch {

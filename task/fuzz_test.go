@@ -151,10 +151,7 @@ func FuzzLinks(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, embed []byte) {
 		m := &Message{ID: "m", TaskID: "t", Name: "n", Options: Options{Queue: "q", GroupID: "g", Extra: map[string]any{groupIndex: int64(1)}, Embed: embed}}
-		links, err := m.Links()
-		if err != nil {
-			return
-		}
+		links, _ := m.Links() // what could be read is used
 		plan, err := m.Successors(links, json.RawMessage("1"))
 		if err != nil {
 			return
@@ -167,7 +164,7 @@ func FuzzLinks(f *testing.F) {
 				t.Errorf("%s: what follows %s cannot be read: %v", embed, next.TaskID, err)
 			}
 		}
-		if c, err := m.Member(links); err == nil && c != nil {
+		if c, _ := m.Member(links); c != nil {
 			if _, err := c.CalledOff(); err == nil {
 				_, err = c.Callback([]json.RawMessage{json.RawMessage("1")})
 				if err != nil {

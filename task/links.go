@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -23,17 +24,15 @@ type Links struct {
 	Chord *Signature
 }
 
-// Links reads the embed. The error wraps ErrMalformed.
+// Links reads the embed. The error wraps ErrMalformed and names the first part that
+// cannot be read; the others are in what is returned with it.
 func (m *Message) Links() (Links, error) {
 	if m.Embed == nil {
 		return Links{}, nil
 	}
-	if n := nesting(m.Embed); n > maxNesting {
-		return Links{}, fmt.Errorf("%w: embed: %d levels within each other, at most %d are read", ErrMalformed, n, maxNesting)
-	}
 	var l Links
 	if err := l.UnmarshalJSON(m.Embed); err != nil {
-		return Links{}, fmt.Errorf("%w: embed: %w", ErrMalformed, err)
+		return l, fmt.Errorf("%w: embed: %w", ErrMalformed, err)
 	}
 	return l, nil
 }
@@ -41,6 +40,14 @@ func (m *Message) Links() (Links, error) {
 // maxNesting is how deep the JSON of MaxDepth signatures is, and some more for
 // their arguments. Each level is read again by the one above it.
 const maxNesting = 6*MaxDepth + 100
+
+// shallow refuses a part that is deeper than is read.
+func shallow(part string, text []byte) error {
+	if n := nesting(text); n > maxNesting {
+		return fmt.Errorf("%s: %d levels within each other, at most %d are read", part, n, maxNesting)
+	}
+	return nil
+}
 
 // nesting is how deep a JSON text is.
 func nesting(text []byte) (deepest int) {
@@ -62,26 +69,45 @@ func nesting(text []byte) (deepest int) {
 	return deepest
 }
 
-// UnmarshalJSON reads the object that Celery writes.
-func (l *Links) UnmarshalJSON(data []byte) error {
+// UnmarshalJSON reads the object that Celery writes. A part that cannot be read is
+// empty, and the first of them is the error's.
+func (l *Links) UnmarshalJSON(data []byte) (first error) {
 	var w map[string]json.RawMessage
-	err := json.Unmarshal(data, &w)
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		key  string
 		into *[]*Signature
 	}{{"callbacks", &l.Callbacks}, {"errbacks", &l.Errbacks}, {"chain", &l.Chain}} {
+		err := shallow(part.key, w[part.key])
 		if err == nil {
 			err = readList(part.key, w[part.key], part.into)
 		}
-	}
-	slices.Reverse(l.Chain)
-	if chord := bytes.TrimSpace(w["chord"]); err == nil && len(chord) > 0 && string(chord) != "null" {
-		l.Chord = &Signature{}
-		if err = json.Unmarshal(chord, l.Chord); err != nil {
-			err = fmt.Errorf("chord: %w", err)
+		if err != nil {
+			*part.into = nil
+			first = cmp.Or(first, err)
 		}
 	}
-	return err
+	slices.Reverse(l.Chain)
+	var err error
+	l.Chord, err = readChord(w["chord"])
+	return cmp.Or(first, err)
+}
+
+// readChord reads the callback of a chord; nil: there is none.
+func readChord(raw json.RawMessage) (*Signature, error) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	if err := shallow("chord", raw); err != nil {
+		return nil, err
+	}
+	var s Signature
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("chord: %w", err)
+	}
+	return &s, nil
 }
 
 // MarshalJSON writes it as Celery does.

@@ -23,7 +23,8 @@ type Member struct {
 const groupIndex = "group_index"
 
 // Member is m as a member of the chord that its links name; nil: it is of none.
-// The error wraps ErrMalformed: it does not say which one.
+// The error wraps ErrMalformed: it has no place there. The member that is returned
+// with it has Size 0: the chord can be called off, and not counted.
 func (m *Message) Member(l Links) (*Member, error) {
 	if l.Chord == nil {
 		return nil, nil
@@ -40,9 +41,12 @@ func member(id string, callback *Signature, o Options) (*Member, error) {
 		return c, nil
 	}
 	index, ok := o.Extra[groupIndex].(int64)
-	if c.Index = int(index); !ok || index < 0 || index >= int64(c.Size) || c.Group == "" {
-		return nil, fmt.Errorf("%w: task %s is a member of a chord of %d, but its group is %q and its place there %v", ErrMalformed, id, c.Size, c.Group, o.Extra[groupIndex])
+	if !ok || index < 0 || index >= int64(c.Size) || c.Group == "" {
+		err := fmt.Errorf("%w: task %s is a member of a chord of %d, but its group is %q and its place there %v", ErrMalformed, id, c.Size, c.Group, o.Extra[groupIndex])
+		c.Size = 0
+		return c, err
 	}
+	c.Index = int(index)
 	return c, nil
 }
 

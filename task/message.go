@@ -38,6 +38,9 @@ type Options struct {
 	// with every broker whose URL asks for priorities (priority=on); else it is
 	// ignored. What stands for it on the wire is the driver's matter.
 	Priority int
+	// PriorityGiven says that the sender has chosen Priority, 0 too: then no route
+	// changes it. It is not on the wire of a message.
+	PriorityGiven bool
 	// ETA is the moment before which the task must not run; zero: at once.
 	ETA time.Time
 	// Expires is the moment after which the task must not run; zero: never.

@@ -15,7 +15,7 @@ type Route struct {
 	Pattern string
 	// Queue is where they go. Required.
 	Queue string
-	// Priority is theirs where the sender gives none: 0 to 9.
+	// Priority is theirs where the sender has chosen none: 0 to 9.
 	Priority int
 }
 
@@ -99,7 +99,8 @@ func (rs Routes) Match(name string) (Route, bool) {
 }
 
 // Apply gives o the queue and the priority of the route for the task, each only
-// where o has none: what the sender says itself wins, as in Celery.
+// where o has none: what the sender says itself wins, as in Celery, a priority of 0
+// too if it is given (Options.PriorityGiven).
 func (rs Routes) Apply(name string, o Options) Options {
 	r, ok := rs.Match(name)
 	if !ok {
@@ -108,7 +109,7 @@ func (rs Routes) Apply(name string, o Options) Options {
 	if o.Queue == "" {
 		o.Queue = r.Queue
 	}
-	if o.Priority == 0 {
+	if o.Priority == 0 && !o.PriorityGiven {
 		o.Priority = r.Priority
 	}
 	return o

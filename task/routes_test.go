@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -62,12 +63,36 @@ func TestWhatTheSenderSaysWinsOverARoute(t *testing.T) {
 		{"pay", task.Options{}, task.Options{Queue: "high", Priority: 7}},
 		{"pay", task.Options{Queue: "mine"}, task.Options{Queue: "mine", Priority: 7}},
 		{"pay", task.Options{Priority: 2}, task.Options{Queue: "high", Priority: 2}},
+		{"pay", task.Options{PriorityGiven: true}, task.Options{Queue: "high", Priority: 0}},
 		{"pay", task.Options{Queue: "mine", Priority: 9}, task.Options{Queue: "mine", Priority: 9}},
 		{"noop", task.Options{}, task.Options{}},
 	} {
 		got := rs.Apply(c.name, c.given)
 		if got.Queue != c.got.Queue || got.Priority != c.got.Priority {
 			t.Errorf("%s with %q and %d goes to %q with %d", c.name, c.given.Queue, c.given.Priority, got.Queue, got.Priority)
+		}
+	}
+}
+
+// Celery's own form of a call can say a priority of 0, and must still say it when it
+// is written again.
+func TestAPriorityOf0InASignatureIsGiven(t *testing.T) {
+	t.Parallel()
+	rs := routes(t, "pay*=high,priority=7")
+	for options, want := range map[string]int{`{"priority": 0}`: 0, `{"priority": null}`: 7, `{}`: 7, `{"priority": 3}`: 3} {
+		text := []byte(`{"task": "pay", "args": [], "kwargs": {}, "options": ` + options + `}`)
+		for range 2 {
+			var s task.Signature
+			if err := json.Unmarshal(text, &s); err != nil {
+				t.Fatal(err)
+			}
+			if got := rs.Apply(s.Name, s.Options); got.Priority != want {
+				t.Errorf("%s: routed with priority %d, want %d", text, got.Priority, want)
+			}
+			var err error
+			if text, err = json.Marshal(&s); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

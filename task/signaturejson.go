@@ -114,7 +114,7 @@ func (s *Signature) options() (map[string]json.RawMessage, error) {
 			put[key] = formatTime(t)
 		}
 	}
-	if o.Priority != 0 {
+	if o.Priority != 0 || o.PriorityGiven {
 		put["priority"] = o.Priority
 	}
 	if o.Retries != 0 {

@@ -136,6 +136,7 @@ func (s *Signature) readOption(key string, raw json.RawMessage) error {
 	case "reply_to":
 		return json.Unmarshal(raw, &o.ReplyTo)
 	case "priority":
+		o.PriorityGiven = true
 		return json.Unmarshal(raw, &o.Priority)
 	case "retries":
 		return json.Unmarshal(raw, &o.Retries)

@@ -2,6 +2,7 @@ package task
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -274,10 +275,12 @@ func TestLinksAsDeepAsAPlanMayBeAreRead(t *testing.T) {
 func TestLinksThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for embed, want := range map[string]string{
-		`{"x": ` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + "}": "501 levels",
-		`{"chain": 3}`:                  "chain",
-		`{"chain": [null]}`:             "number 1 is null",
-		`{"callbacks": [{"args": []}]}`: "no task name",
+		`{"chain": ` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + "}": "chain: 500 levels",
+		`{"chord": ` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + "}": "chord: 500 levels",
+		`{"chord": [{"task": "a"}]}`:                                      "chord",
+		`{"chain": 3}`:                                                    "chain",
+		`{"chain": [null]}`:                                               "number 1 is null",
+		`{"callbacks": [{"args": []}]}`:                                   "no task name",
 		`{"chord": {"task": "a", "options": {"task_id": 3}}}`:             "task_id",
 		`{"chain": [{"task": "a", "subtask_type": "chunks"}]}`:            "chunks",
 		`{"chain": [{"task": "a", "options": {"expires": -1}}]}`:          "expires",
@@ -286,6 +289,58 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 		m := &Message{Options: Options{Embed: json.RawMessage(embed)}}
 		if _, err := m.Links(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want %q, got %v", embed, want, err)
+		}
+	}
+}
+
+func TestWhatCanBeReadOfLinksIsKept(t *testing.T) {
+	t.Parallel()
+	parts := map[string]string{
+		"callbacks": `[{"task": "c"}]`, "errbacks": `[{"task": "e"}]`, "chain": `[{"task": "s"}]`, "chord": `{"task": "b", "acklab_chord_size": 2}`,
+	}
+	for broken := range parts {
+		var fields []string
+		for key, value := range parts {
+			if key == broken {
+				value = `{"task": "x", "options": {"expires": -1}}`
+			}
+			fields = append(fields, fmt.Sprintf("%q: %s", key, value))
+		}
+		m := &Message{TaskID: "t", Options: Options{GroupID: "g", Extra: map[string]any{groupIndex: int64(1)}, Embed: json.RawMessage("{" + strings.Join(fields, ",") + "}")}}
+		l, err := m.Links()
+		if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), broken) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("without %s: %v", broken, err)
+		}
+		for key, has := range map[string]bool{"callbacks": len(l.Callbacks) == 1, "errbacks": len(l.Errbacks) == 1, "chain": len(l.Chain) == 1, "chord": l.Chord != nil} {
+			if has != (key != broken) {
+				t.Errorf("without %s it has the %s: %v", broken, key, has)
+			}
+		}
+		if c, err := m.Member(l); err != nil || (c != nil) != (broken != "chord") {
+			t.Errorf("without %s it is the member %+v: %v", broken, c, err)
+		}
+	}
+}
+
+func TestAMemberWithoutAPlaceCanCallItsChordOff(t *testing.T) {
+	t.Parallel()
+	for what, o := range map[string]Options{
+		"no group": {Extra: map[string]any{groupIndex: int64(1)}}, "no place": {GroupID: "g"},
+		"a place beyond": {GroupID: "g", Extra: map[string]any{groupIndex: int64(2)}}, "no number": {GroupID: "g", Extra: map[string]any{groupIndex: "1"}},
+	} {
+		o.Queue, o.Embed = "q", json.RawMessage(`{"chord": {"task": "b", "options": {"task_id": "back"}, "acklab_chord_size": 2}}`)
+		m := &Message{TaskID: "t", Options: o}
+		l, err := m.Links()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Member(l)
+		if !errors.Is(err, ErrMalformed) || c == nil || c.Size != 0 {
+			t.Errorf("%s: member %+v, %v", what, c, err)
+			continue
+		}
+		if off, err := c.CalledOff(); err != nil || len(off.Owed) != 1 || off.Owed[0].Task != "back" {
+			t.Errorf("%s: called off %+v, %v", what, off, err)
 		}
 	}
 }

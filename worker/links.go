@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,24 +48,28 @@ type job struct {
 	settled bool
 }
 
-// job reads what follows the task of a delivery that can be read. The reason says
-// why this worker cannot see to that: then it must not run the task.
+// job reads what follows the task of a delivery. The reason says
+// why this worker cannot see to that: then it must not run the task, and what could
+// be read is told that it has failed.
 func (w *Worker) job(d *broker.Delivery) (j job, reason string) {
 	j = job{Delivery: d, msg: d.Message}
-	if d.Malformed != nil || d.Message.Embed == nil {
+	if d.Message.Embed == nil {
 		return j, ""
 	}
 	m := *d.Message
 	m.Queue = d.Queue
 	j.msg = &m
-	var err error
-	if j.links, err = m.Links(); err != nil {
-		return job{Delivery: d, msg: &m}, err.Error()
+	var unread, unplaced error
+	j.links, unread = m.Links()
+	j.member, unplaced = m.Member(j.links)
+	if d.Malformed != nil { // its id may be made up: only its chord is told
+		j.links = task.Links{}
+		return j, ""
 	}
-	if j.member, err = m.Member(j.links); err != nil {
+	if err := cmp.Or(unread, unplaced); err != nil {
 		return j, err.Error()
 	}
-	if _, err = m.CalledOff(j.links); err != nil {
+	if _, err := m.CalledOff(j.links); err != nil {
 		return j, "what follows it cannot be published: " + err.Error()
 	}
 	switch {

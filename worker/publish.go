@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"acklab/broker"
-	"acklab/internal/ledger"
-	"acklab/internal/metrics"
+	"acklab/internal/publishing"
 	"acklab/task"
 )
 
@@ -44,9 +43,7 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 	w.declare(ctx, ms)
 	sent := make([]*task.Message, len(ms))
 	for i, m := range ms {
-		intent := publishing(ledger.Attempted, m)
-		intent.Name, intent.Hash, intent.ETA = m.Name, m.Hash(), ledger.MonoAt(m.ETA)
-		if w.write(intent) < 0 {
+		if w.write(publishing.Intent(m)) < 0 {
 			return slices.Repeat([]error{w.ledger.Err()}, len(ms))
 		}
 		sent[i] = m.SentAt(time.Now())
@@ -55,24 +52,11 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 	defer cancel()
 	errs := w.broker.Publish(ctx, sent...)
 	for i, err := range errs {
-		line, outcome := publishing(ledger.Confirmed, ms[i]), metrics.Confirmed
-		switch {
-		case err == nil:
-		case errors.Is(err, broker.ErrRefused):
-			line.Event, outcome = ledger.Refused, metrics.Refused
-			if broker.RefusedAs(err, broker.Duplicate) {
-				line.Detail = map[string]string{ledger.DetailDuplicate: "true"}
-			}
-		default:
-			line.Event, outcome = ledger.Unsure, metrics.Unsure
-		}
 		if broker.RefusedAs(err, broker.Unroutable) {
 			w.declared.drop(ms[i].Queue)
 		}
-		line.Reason = reason(err)
-		w.metrics.Published(ms[i].Queue, outcome, 1)
-		if w.write(line) < 0 {
-			errs[i] = w.ledger.Err()
+		if _, err := publishing.Heard(w.ledger, w.metrics, ms[i], err); err != nil {
+			errs[i] = err
 		}
 	}
 	return errs
@@ -81,7 +65,3 @@ func (w *Worker) publishSome(ctx context.Context, ms []*task.Message) []error {
 // impossible tells whether the message can never be published: the next
 // attempt would be refused for the same reason.
 func impossible(err error) bool { return broker.RefusedAs(err, broker.TooLarge, broker.Invalid) }
-
-func publishing(event ledger.Event, m *task.Message) ledger.Line {
-	return ledger.Line{Event: event, Task: m.TaskID, Message: m.ID, Queue: m.Queue, Retries: m.Retries}
-}

@@ -24,7 +24,7 @@ func TestInprocessWorksOnTheQueuesOfItsWorkflow(t *testing.T) {
 	t.Parallel()
 	w := task.Chain(&task.Signature{Name: "add"}, &task.Signature{Name: "noop"}, &task.Signature{Name: "noop"})
 	own := loadFlags{routes: routeFlags{routes: []string{"noop=low"}}}
-	if err := own.route(w); err != nil {
+	if err := own.route(&producer.Load{Workflow: w}); err != nil {
 		t.Fatal(err)
 	}
 	got := queuesOf(producer.Load{Workflow: w, Options: task.Options{Queue: "celery"}})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,14 +64,7 @@ func (f *loadFlags) load() (producer.Load, error) {
 		return producer.Load{}, fmt.Errorf("--eta: %w", err)
 	}
 	if len(f.priorities) > 0 {
-		opts.Priority = f.priorities[0]
-	}
-	routes, err := f.routes.read()
-	if err != nil {
-		return producer.Load{}, err
-	}
-	if opts = routes.Apply(f.task, opts); opts.Queue == "" {
-		opts.Queue = defaultQueue
+		opts.Priority, opts.PriorityGiven = f.priorities[0], true
 	}
 	return producer.Load{Count: f.count, Rate: f.rate, Batch: f.batch, Copies: f.copies, Name: f.task, Args: args, Kwargs: kwargs, Options: opts, Size: f.size,
 		Countdown: f.countdown, ExpireAfter: f.expires, Priorities: f.inTurn()}, nil
@@ -83,21 +77,27 @@ func (f *loadFlags) with(flow *workflowFlags, words []string, in io.Reader) (pro
 		err = flow.into(&load, words, in)
 	}
 	if err == nil {
-		err = f.route(load.Workflow)
+		err = f.route(&load)
 	}
 	return load, err
 }
 
-// route gives each task of a workflow the queue and the priority of its route,
-// unless --queue is given, or the task has its own.
-func (f *loadFlags) route(workflow *task.Signature) error {
+// route gives the task, or each task of the workflow, the queue and the priority of
+// its route where it has none of its own. With --queue no task of a workflow is
+// routed. What is left goes to the default queue.
+func (f *loadFlags) route(load *producer.Load) error {
 	routes, err := f.routes.read()
-	if err != nil || workflow == nil || f.queue != "" {
+	switch {
+	case err != nil:
 		return err
+	case load.Workflow == nil:
+		load.Options = routes.Apply(load.Name, load.Options)
+	case f.queue == "":
+		for _, s := range notation.Tasks(load.Workflow) {
+			s.Options = routes.Apply(s.Name, s.Options)
+		}
 	}
-	for _, s := range notation.Tasks(workflow) {
-		s.Options = routes.Apply(s.Name, s.Options)
-	}
+	load.Options.Queue = cmp.Or(load.Options.Queue, defaultQueue)
 	return nil
 }
 

@@ -35,3 +35,20 @@ func (p *Plant) inTurns(s broker.Subscription) broker.Subscription {
 	}
 	return s
 }
+
+// misrouted are the messages, the first that is for one of the queues sent to the one
+// after that. Where there are no others, none is.
+func (p *Plant) misrouted(msgs []*task.Message) []*task.Message {
+	if len(p.queues) < 2 {
+		return msgs
+	}
+	i := slices.IndexFunc(msgs, func(m *task.Message) bool { return slices.Contains(p.queues, m.Queue) && p.once(1) })
+	if i < 0 {
+		return msgs
+	}
+	astray := *msgs[i]
+	astray.Queue = p.queues[(slices.Index(p.queues, astray.Queue)+1)%len(p.queues)]
+	msgs = slices.Clone(msgs)
+	msgs[i] = &astray
+	return msgs
+}

@@ -7,7 +7,6 @@ package plant
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -20,8 +19,12 @@ import (
 	"acklab/task"
 )
 
-// Env is the environment variable that names the plant of a process.
-const Env = "ACKLAB_PLANT"
+// Env is the environment variable that names the plant of a process, QueuesEnv the
+// one that names the queues among which Misrouted may choose, with commas.
+const (
+	Env       = "ACKLAB_PLANT"
+	QueuesEnv = "ACKLAB_PLANT_QUEUES"
+)
 
 // The plants that sit between a room and its broker.
 const (
@@ -40,18 +43,20 @@ const (
 	SuccessorDropped = "successor-dropped"     // what follows a task is said to be confirmed and thrown away
 	JoinedTwice      = "join-counted-twice"    // a member of a chord is counted for another one, too
 	OrderIgnored     = "order-ignored"         // queues take turns, and priorities are left off
+	Misrouted        = "misrouted"             // a publish goes to another one of several declared queues
 )
 
 // Names are all of them.
 var Names = []string{
 	PublishDropped, DeliveredTwice, EarlyInLate, LateInEarly, RequeueForgotten, NeighbourAcked, StaleHonoured, MarkLies, CensusOmits,
-	RetrySettled, DelayIgnored, ResultDropped, SuccessorDropped, JoinedTwice, OrderIgnored,
+	RetrySettled, DelayIgnored, ResultDropped, SuccessorDropped, JoinedTwice, OrderIgnored, Misrouted,
 }
 
 // Plant is one planted fault of one process. A nil *Plant changes nothing.
 type Plant struct {
-	name  string
-	fired func()
+	name   string
+	fired  func()
+	queues []string // for Misrouted
 
 	mu      sync.Mutex
 	count   int
@@ -76,7 +81,11 @@ func FromEnv(w *ledger.Writer) (*Plant, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return New(name, func() { w.Write(ledger.Line{Event: ledger.PlantFired, Fault: name}) })
+	p, err := New(name, func() { w.Write(ledger.Line{Event: ledger.PlantFired, Fault: name}) })
+	if queues := os.Getenv(QueuesEnv); err == nil && queues != "" {
+		p.queues = strings.Split(queues, ",")
+	}
+	return p, err
 }
 
 // Options are opts with what the plant has to see or to change.
@@ -135,8 +144,8 @@ type planted struct {
 // dropped is which publish is thrown away.
 const dropped = 3
 
-// Publish may throw one message away, take an ETA or a priority off, or keep a retry to
-// itself until the delivery that failed is settled.
+// Publish may throw one message away, take an ETA or a priority off, choose another
+// queue, or keep a retry to itself until the delivery that failed is settled.
 func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	switch b.plant.name {
 	case PublishDropped:
@@ -146,6 +155,8 @@ func (b *planted) Publish(ctx context.Context, msgs ...*task.Message) []error {
 		return b.withoutSuccessor(ctx, msgs)
 	case OrderIgnored:
 		return b.Broker.Publish(ctx, b.plant.levelled(msgs)...)
+	case Misrouted:
+		return b.Broker.Publish(ctx, b.plant.misrouted(msgs)...)
 	case RetrySettled:
 		var errs []error
 		for _, m := range msgs {
@@ -241,92 +252,3 @@ func (c *consumer) Receive(ctx context.Context) (*broker.Delivery, error) {
 	}
 	return d, nil
 }
-
-// heldBack is how many acknowledgements are held back.
-const heldBack = 4
-
-// letGo sends the oldest acknowledgement when enough have come after it.
-func (p *Plant) letGo() {
-	p.mu.Lock()
-	var ack func()
-	if len(p.held) > heldBack {
-		ack, p.held = p.held[0], p.held[1:]
-	}
-	p.mu.Unlock()
-	if ack != nil {
-		ack()
-	}
-}
-
-// settler is the evil side of a delivery.
-type settler struct {
-	broker.Settler
-	plant *Plant
-}
-
-// Ack may be held back, or settle another delivery.
-func (s *settler) Ack(ctx context.Context, d *broker.Delivery) error {
-	switch s.plant.name {
-	case LateInEarly:
-		s.plant.fired()
-		s.plant.mu.Lock()
-		s.plant.held = append(s.plant.held, func() { s.Settler.Ack(ctx, d) })
-		s.plant.mu.Unlock()
-		s.plant.letGo()
-		return nil
-	case NeighbourAcked:
-		if other := s.plant.neighbour(d); other != nil {
-			s.plant.fired()
-			return unwrap(other.Settler).Ack(ctx, other)
-		}
-	case StaleHonoured:
-		err := s.Settler.Ack(ctx, d)
-		if errors.Is(err, broker.ErrStale) {
-			s.plant.fired()
-			return nil
-		}
-		return err
-	case RetrySettled:
-		if publish := s.plant.retryOf(d); publish != nil {
-			return publish(ctx)
-		}
-	}
-	return s.Settler.Ack(ctx, d)
-}
-
-// Requeue may be an acknowledgement.
-func (s *settler) Requeue(ctx context.Context, d *broker.Delivery) error {
-	if s.plant.name == RequeueForgotten {
-		s.plant.fired()
-		return s.Settler.Ack(ctx, d)
-	}
-	return s.Settler.Requeue(ctx, d)
-}
-
-// neighbour is another delivery that has arrived and was not used for this
-// before: the newest.
-func (p *Plant) neighbour(d *broker.Delivery) *broker.Delivery {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := len(p.arrived) - 1; i >= 0; i-- {
-		if other := p.arrived[i]; other != d && !other.Settled() {
-			p.arrived = slices.Delete(p.arrived, i, i+1)
-			return other
-		}
-	}
-	return nil
-}
-
-func unwrap(s broker.Settler) broker.Settler {
-	if evil, ok := s.(*settler); ok {
-		return evil.Settler
-	}
-	return s
-}
-
-// deaf settles nothing.
-type deaf struct{}
-
-func (deaf) Ack(context.Context, *broker.Delivery) error            { return nil }
-func (deaf) Requeue(context.Context, *broker.Delivery) error        { return nil }
-func (deaf) Reject(context.Context, *broker.Delivery, string) error { return nil }

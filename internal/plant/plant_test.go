@@ -196,6 +196,23 @@ var evils = map[string]func(*garden){
 		}
 		g.fired-- // once for each
 	},
+	Misrouted: func(g *garden) {
+		g.ok(g.healthy.Declare(g.t.Context(), "r", "s"))
+		g.plant.queues = []string{"r", "q"}
+		for _, queue := range []string{"s", "q", "q"} {
+			m, err := task.New("noop", task.Options{Queue: queue})
+			g.ok(err)
+			g.ok(g.planted.Publish(g.t.Context(), m)[0])
+			if m.Queue != queue {
+				g.t.Error("the caller's message was changed")
+			}
+		}
+		for queue, want := range map[string]int{"s": 1, "q": 1, "r": 1} { // s is none of them
+			if ready, _ := g.server.View(queue); ready != want {
+				g.t.Errorf("%s has %d; want %d", queue, ready, want)
+			}
+		}
+	},
 	CensusOmits: func(g *garden) {
 		g.publish(3)
 		seen := 0
@@ -313,6 +330,10 @@ func TestAPlantIsAskedForByItsNameInTheEnvironmentAndWritesWhatItDoes(t *testing
 	p, err := FromEnv(w)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Setenv(QueuesEnv, "high,low")
+	if p, err := FromEnv(nil); err != nil || !slices.Equal(p.queues, []string{"high", "low"}) {
+		t.Errorf("with queues: %+v, %v", p, err)
 	}
 	g := newGarden(t, "")
 	g.planted = p.Wrap(g.healthy)

@@ -10,6 +10,10 @@ import (
 	"acklab/result"
 )
 
+// freshText ends a chord that has expired and was not tidied away yet, so that a
+// member which joins it now begins it anew. It runs in one transaction with joinText.
+const freshText = "DELETE FROM acklab_chords WHERE chord = $1 AND expires <= now()"
+
 // joinText notes that a member has ended, unless it is noted already, and counts
 // it in the row of its chord, which is locked by that: whoever comes at the same
 // moment sees the sum of both.
@@ -40,8 +44,12 @@ func (s *Store) Join(ctx context.Context, p result.Part) (result.Joined, error) 
 	err := p.Validate()
 	if err == nil {
 		err = s.bounded(ctx, s.chords, func(ctx context.Context) error {
-			row := s.pool.QueryRow(ctx, joinText, p.Chord, p.Member, p.Size, valueText(p), s.seconds())
-			return row.Scan(&joined.Members, &joined.Failed, &joined.Last, &joined.FirstFailed)
+			var both pgx.Batch // without a BEGIN of its own it is one transaction
+			both.Queue(freshText, p.Chord)
+			both.Queue(joinText, p.Chord, p.Member, p.Size, valueText(p), s.seconds()).QueryRow(func(row pgx.Row) error {
+				return row.Scan(&joined.Members, &joined.Failed, &joined.Last, &joined.FirstFailed)
+			})
+			return s.pool.SendBatch(ctx, &both).Close()
 		})
 	}
 	if err != nil {

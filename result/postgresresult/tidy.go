@@ -22,8 +22,8 @@ DELETE FROM acklab_chords WHERE chord IN (
 )
 
 // tidyPause is the time between two clean-ups of a client. What has expired is
-// not shown to anybody before it is removed; a member that joins a chord which has
-// expired and is still there goes on with it.
+// not shown to anybody before it is removed, and a member that joins a chord which has
+// expired begins it anew.
 const tidyPause = time.Minute
 
 // tidy begins a clean-up beside the calls, if it is time. A client that stores

@@ -161,6 +161,10 @@ func chordTests() []test {
 			p.idle(short)
 			_, err := s.Values(p.soon(), id, 2)
 			p.wantIs(err, "values of a chord that has expired", result.ErrMalformed)
+			p.joins(s, part(id, 1, 2), result.Joined{Members: 1}) // nothing is left of it
+			_, err = s.Values(p.soon(), id, 2)
+			p.wantIs(err, "values of one that begins anew", result.ErrMalformed)
+			p.joins(s, failedPart(id, 0, 2), result.Joined{Members: 2, Failed: 1, Last: true, FirstFailed: true})
 		}},
 	}
 }
