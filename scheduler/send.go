@@ -52,8 +52,8 @@ func (t *term) pass(ctx context.Context, now time.Time) error {
 		if e.spent() {
 			e.next = Tick{}
 		}
-		if t.outage > 0 {
-			e.again = t.back
+		if o := t.outageOf(e.Queue); o != nil {
+			e.again = o.back
 		}
 		t.agenda.put(e)
 	}
@@ -73,7 +73,7 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	v := e.decide(now)
 	t.endAll(e, v.ended)
 	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
-	if t.outage > 0 && now.Before(t.back) {
+	if o := t.outageOf(e.Queue); o != nil && now.Before(o.back) {
 		return nil // planned, and tried with all others
 	}
 	var out []sending
@@ -124,24 +124,13 @@ func (t *term) send(ctx context.Context, out []sending) error {
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
-	if t.outage > 0 {
-		probe(out)
-	}
-	for len(out) > 0 {
+	for next, rest := t.turn(out); len(next) > 0; next, rest = t.turn(rest) {
 		if err := ctx.Err(); err != nil {
 			return err // what is left is the next leader's
 		}
-		n := min(len(out), batch)
-		if t.outage > 0 {
-			n = 1
-		}
-		if err := t.sendBatch(ctx, out[:n]); err != nil {
+		if err := t.sendBatch(ctx, next); err != nil {
 			return err
 		}
-		if t.outage > 0 {
-			return nil
-		}
-		out = out[n:]
 	}
 	return nil
 }
@@ -179,7 +168,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		for i, err := range errs {
 			t.published(out[i], err)
 		}
-		t.heard(errs)
+		t.heard(out, errs)
 	}
 	if err := t.Ledger.Err(); err != nil {
 		return err
