@@ -83,7 +83,7 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			} else {
 				added++
 			}
-			e := &entry{Schedule: s, timing: timing, print: print, source: t.Sources[i], until: t.Until, place: -1}
+			e := &entry{Schedule: s, timing: timing, print: print, source: t.Sources[i], to: s.address(t.Routes), until: t.Until, place: -1}
 			t.take(ctx, e, old, state)
 		}
 	}

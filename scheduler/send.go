@@ -52,7 +52,7 @@ func (t *term) pass(ctx context.Context, now time.Time) error {
 		if e.spent() {
 			e.next = Tick{}
 		}
-		if o := t.outageOf(e.Queue); o != nil {
+		if o := t.outageOf(e.to.Queue); o != nil {
 			e.again = o.back
 		}
 		t.agenda.put(e)
@@ -73,12 +73,12 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	v := e.decide(now)
 	t.endAll(e, v.ended)
 	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
-	if o := t.outageOf(e.Queue); o != nil && now.Before(o.back) {
+	if o := t.outageOf(e.to.Queue); o != nil && now.Before(o.back) {
 		return nil // planned, and tried with all others
 	}
 	var out []sending
 	for _, o := range e.withinRuns(v.send) {
-		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, t.Origin)})
+		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, e.to, t.Origin)})
 	}
 	return out
 }
@@ -104,7 +104,7 @@ func (t *term) plan(e *entry, o *owed) {
 	if o.ByHand {
 		detail["by_hand"] = "true"
 	}
-	t.Ledger.Write(ledger.Line{Event: ledger.Planned, Task: o.ID(), Name: e.Task, Queue: e.Queue, Detail: detail})
+	t.Ledger.Write(ledger.Line{Event: ledger.Planned, Task: o.ID(), Name: e.Task, Queue: e.to.Queue, Detail: detail})
 }
 
 // missedMany ends ticks that are too many to be looked at one by one.

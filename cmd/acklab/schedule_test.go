@@ -82,7 +82,7 @@ func TestSchedulesAreEditedFromTheCommandLine(t *testing.T) {
 	says("not enabled", "add", "beat", "--task", "noop", "--every", "10s", "--phase", "3s", "--disabled")
 	b.refuses(`there is one of this name`, "schedule", "add", "beat", "--task", "noop", "--every", "1m")
 	first := list()["beat"]
-	if s := first.Schedule; s.Enabled || s.Phase.Seconds() != 3 || s.Queue != "celery" || s.CatchUp != scheduler.CatchUpOnce {
+	if s := first.Schedule; s.Enabled || s.Phase.Seconds() != 3 || s.Queue != "" || s.CatchUp != scheduler.CatchUpOnce {
 		t.Errorf("added %+v", s)
 	}
 	says(`enabled "beat"`, "enable", "beat")
