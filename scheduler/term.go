@@ -29,7 +29,8 @@ type term struct {
 
 	entries map[string]*entry
 	agenda  agenda
-	loaded  []loaded // by source
+	loaded  []loaded        // by source
+	said    map[string]bool // what was wrong with schedules at the last reload
 
 	// What the keeper has not been told yet, in this order.
 	begun map[string]Beginning
