@@ -1,7 +1,11 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -176,4 +180,148 @@ func TestWhatComesAfterARemovalLeavesNothing(t *testing.T) {
 	if states := mustStates(t, s); states["a"].Runs != 1 {
 		t.Errorf("the new one's states %v", states)
 	}
+}
+
+func TestTheHistoryHasAnEnd(t *testing.T) {
+	t.Parallel()
+	s := open(t, database(t), redisstore.Options{})
+	l := mustLead(t, s)
+	var outcomes []scheduler.Outcome
+	for i := range redisstore.Kept + 50 {
+		tick := scheduler.Tick{Schedule: "a", Due: time.Unix(int64(i), 0)}
+		outcomes = append(outcomes, scheduler.Outcome{Tick: tick, Kind: scheduler.Skipped, N: 1, Task: tick.ID()})
+	}
+	must(t, s.Settle(soon(t), l.Term(), outcomes))
+	past, err := s.History(soon(t), "a")
+	must(t, err)
+	if len(past) != redisstore.Kept || past[0].Task != outcomes[len(outcomes)-1].Task {
+		t.Errorf("%d outcomes, of which the first is %v", len(past), past[0])
+	}
+}
+
+// fileSource is a file that changes.
+type fileSource struct {
+	scheduler.Source
+	mu  sync.Mutex
+	all []scheduler.Schedule
+}
+
+func (f *fileSource) Load(context.Context) ([]scheduler.Schedule, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.all), nil
+}
+
+func (f *fileSource) set(all ...scheduler.Schedule) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = all
+}
+
+func TestTheFilesSchedulesAreListedAndNotEdited(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	leader, editor := open(t, url, redisstore.Options{}), open(t, url, redisstore.Options{})
+	file := &fileSource{}
+	file.set(hourly("f"), hourly("g"))
+	shown := leader.Showing(file)
+	loaded, err := shown.Load(soon(t))
+	must(t, err)
+	if len(loaded) != 2 {
+		t.Errorf("loaded %v", loaded)
+	}
+	_, err = editor.Add(soon(t), hourly("a"))
+	must(t, err)
+	if got := listed(t, editor); !slices.Equal(got, []string{"a store"}) {
+		t.Errorf("listed before anybody leads: %v", got)
+	}
+	l := mustLead(t, leader)
+	is(t, []string{"a store", "f file", "g file"}, func() []string { return listed(t, editor) })
+	for what, err := range map[string]error{
+		"add":    second(editor.Add(soon(t), hourly("f"))),
+		"edit":   second(editor.Edit(soon(t), "f", nil)),
+		"remove": editor.Delete(soon(t), "f"),
+	} {
+		if !errors.Is(err, redisstore.ErrInFile) {
+			t.Errorf("%s: %v; want ErrInFile", what, err)
+		}
+	}
+	if _, err := editor.RunNow(soon(t), "f"); err != nil {
+		t.Errorf("run now: %v", err)
+	}
+	if names := load(t, editor); len(names) != 1 {
+		t.Errorf("the store's own schedules are %v", names)
+	}
+	file.set(hourly("g"), hourly("h"))
+	_, err = shown.Load(soon(t))
+	must(t, err)
+	is(t, []string{"a store", "g file", "h file"}, func() []string { return listed(t, editor) })
+	must(t, l.Resign(soon(t)))
+	mustLead(t, editor) // which has no file
+	is(t, []string{"a store"}, func() []string { return listed(t, editor) })
+	_, err = shown.Load(soon(t)) // by one that no longer leads
+	must(t, err)
+	<-time.After(100 * time.Millisecond)
+	is(t, []string{"a store"}, func() []string { return listed(t, editor) })
+}
+
+func second[A any](_ A, err error) error { return err }
+
+// is waits until it is so.
+func is[A any](t *testing.T, want A, get func() A) {
+	t.Helper()
+	end := soon(t)
+	for {
+		got := get()
+		if reflect.DeepEqual(got, want) {
+			return
+		}
+		select {
+		case <-end.Done():
+			t.Fatalf("%v; want %v", got, want)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func TestAStoreURLThatOpensNothingIsSaidInOneLine(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"":                          `store URL has scheme ""`,
+		"amqp://u:s3cret@host/":     `store URL has scheme "amqp"`,
+		"redis://:s3cret@":          "store URL names no host",
+		"redis://:s3cret@h/zero":    `store URL has a database that is no number`,
+		"redis://:s3cret@h/0?x=1":   `unknown option "x"`,
+		"redis://u:s3cret/x@host/0": "store URL",
+	} {
+		_, err := redisstore.Open(url, redisstore.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v; want %q", url, err, want)
+		}
+	}
+	for _, lease := range []time.Duration{-1, time.Millisecond, time.Hour} {
+		if _, err := redisstore.Open("redis://h", redisstore.Options{Lease: lease}); err == nil || !strings.Contains(err.Error(), fmt.Sprint("lease ", lease)) {
+			t.Errorf("lease %v: %v", lease, err)
+		}
+	}
+}
+
+func TestAClosedStoreSaysSo(t *testing.T) {
+	t.Parallel()
+	s := open(t, database(t), redisstore.Options{})
+	changed := s.Watch(t.Context())
+	l := mustLead(t, s)
+	s.Close()
+	lost(t, l)
+	for range changed { // it ends
+	}
+	if _, err := s.Load(soon(t)); err == nil {
+		t.Error("loaded")
+	}
+	if _, err := s.Campaign(soon(t)); err == nil {
+		t.Error("led")
+	}
+	for range s.Watch(t.Context()) {
+	}
+	s.Close()
 }
