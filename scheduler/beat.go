@@ -11,6 +11,7 @@ import (
 	"acklab/internal/ledger"
 	"acklab/internal/metrics"
 	"acklab/result"
+	"acklab/task"
 )
 
 // Config is what a Beat needs. Broker, Sources and Keeper are required.
@@ -29,6 +30,9 @@ type Config struct {
 	// Until ends Run when all that is due up to then has ended: what the broker does
 	// not take is waited for as long as its catch-up policy wants. Zero: never.
 	Until time.Time
+	// Routes send the tasks of schedules that name no queue, as those of a producer
+	// do. Schedulers that stand by for one another need the same.
+	Routes task.Routes
 	// Origin says in the messages who sent them.
 	Origin string
 

@@ -69,8 +69,6 @@ func (s Schedule) checkTask() error {
 	switch {
 	case s.Task == "":
 		return wrong("task", "missing")
-	case s.Queue == "":
-		return wrong("queue", "missing")
 	case s.Priority < 0 || s.Priority > task.MaxPriority:
 		return wrong("priority", "%d is outside 0 to %d", s.Priority, task.MaxPriority)
 	}
@@ -84,7 +82,7 @@ func (s Schedule) checkTask() error {
 			return wrong("kwargs", "%q is not JSON", name)
 		}
 	}
-	return task.Validate(s.message(Tick{Schedule: s.Name, Due: time.Unix(0, 0)}, ""))
+	return task.Validate(s.message(Tick{Schedule: s.Name, Due: time.Unix(0, 0)}, s.address(nil), ""))
 }
 
 func (s Schedule) checkTiming() error {

@@ -118,7 +118,7 @@ func (c *crontab) nextReal(after time.Time) time.Time {
 	for segment := after.In(c.zone); !wall.IsZero(); {
 		_, offset := segment.Zone()
 		t := wall.Add(-time.Duration(offset) * time.Second)
-		_, end := segment.ZoneBounds()
+		_, end := stretch(segment)
 		if end.IsZero() || t.Before(end) {
 			return t
 		}
@@ -141,7 +141,7 @@ func reached(wall time.Time, zone *time.Location) time.Time {
 	segment := wall.Add(-40 * time.Hour).In(zone)
 	for {
 		_, offset := segment.Zone()
-		start, end := segment.ZoneBounds()
+		start, end := stretch(segment)
 		t := wall.Add(-time.Duration(offset) * time.Second)
 		if !end.IsZero() && !t.Before(end) {
 			segment = end
@@ -152,6 +152,18 @@ func reached(wall time.Time, zone *time.Location) time.Time {
 		}
 		return t.UTC()
 	}
+}
+
+// stretch is the time around t in which the clock is not changed; end is after t,
+// or zero. Of leap years that lie beyond the table of a zone, ZoneBounds says that
+// their last stretch ends where 31 December begins, even when asked on that day;
+// then it ends with the day.
+func stretch(t time.Time) (start, end time.Time) {
+	start, end = t.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		end = t.Truncate(24 * time.Hour).Add(24 * time.Hour).In(t.Location())
+	}
+	return start, end
 }
 
 // maxYears is how far the next day of a line can be away: 29 February is missing

@@ -161,9 +161,41 @@ func TestCronLinesThatAreRefused(t *testing.T) {
 	}
 }
 
+// Go says of the last day of leap years beyond the table of a zone, from 2040 on,
+// that the stretch it lies in has ended.
+func TestTheLastDayOfADistantLeapYear(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Sydney", "Pacific/Auckland", "America/Santiago", "UTC"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line, times := range map[string][]int{"30 12 * * *": {12*60 + 30}, "15 */12 * * *": {15, 12*60 + 15}} {
+			c := mustCron(t, line, zone)
+			for _, year := range []int{2040, 2044, 2048, 2096} {
+				at := time.Date(year, 12, 29, 23, 0, 0, 0, loc)
+				for day := 30; day < 30+5; day++ {
+					for _, minute := range times {
+						want := time.Date(year, 12, day, 0, minute, 0, 0, loc)
+						if at = c.Next(at); !at.Equal(want) {
+							t.Fatalf("%q in %s: %s, want %s", line, zone, at.In(loc), want)
+						}
+					}
+				}
+			}
+		}
+	}
+	weekly := every("weekly", 0) // its jitter is checked against decades of ticks
+	weekly.Cron, weekly.Zone, weekly.Jitter = "5 7 * * fri", "Europe/Berlin", 2*time.Minute
+	if err := weekly.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzCron(f *testing.F) {
 	f.Add("*/5 1-3 * mar sun", "Europe/Berlin", int64(1_774_700_000))
 	f.Add("0 0 30 2 *", "", int64(0))
+	f.Add("5 7 * * fri", "Europe/Berlin", int64(2_240_524_000)) // 31 December 2040
 	f.Fuzz(func(t *testing.T, line, zone string, at int64) {
 		timing, err := ParseCron(line, zone)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"acklab/task"
 )
 
 // owed is a tick that is due and has not ended.
@@ -26,6 +28,7 @@ type entry struct {
 	timing Timing
 	print  string // tells versions of the schedule apart
 	source Source
+	to     task.Options // queue and priority of its messages
 	state  State
 	until  time.Time // ticks after this are not collected; zero: all are
 

@@ -50,7 +50,7 @@ func TestAFileSaysEverythingAndJSONSaysTheSame(t *testing.T) {
 		report.Queue != "high" || report.Enabled || report.Window != 150*time.Minute || report.MaxRuns != 7 || report.Overlap != OverlapSkip {
 		t.Errorf("%+v", report)
 	}
-	if tick := all[1]; !tick.Enabled || tick.Queue != "celery" || tick.CatchUp != CatchUpOnce || tick.Phase != time.Second {
+	if tick := all[1]; !tick.Enabled || tick.Queue != "" || tick.CatchUp != CatchUpOnce || tick.Phase != time.Second {
 		t.Errorf("%+v", tick)
 	}
 	if once := all[2]; !once.At.Equal(time.Date(2026, 11, 21, 6, 31, 43, 0, time.UTC)) {

@@ -69,6 +69,13 @@ func (d *desk) taken() []sentAt {
 	return slices.DeleteFunc(slices.Clone(d.sent), func(s sentAt) bool { return s.err != nil })
 }
 
+// attempts are the publishes to a queue.
+func (d *desk) attempts(queue string) []sentAt {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(d.sent), func(s sentAt) bool { return s.Queue != queue })
+}
+
 // list is a source that the test edits.
 type list struct {
 	mu      sync.Mutex

@@ -9,12 +9,26 @@ import (
 	"acklab/task"
 )
 
-// message is a tick as it is published. It is the same whoever makes it, apart
-// from origin.
-func (s Schedule) message(t Tick, origin string) *task.Message {
+// DefaultQueue is where a task goes that neither its schedule nor a route names a
+// queue for.
+const DefaultQueue = "celery"
+
+// address is the queue and the priority of a schedule's messages: its own, else
+// those of the route for its task.
+func (s Schedule) address(routes task.Routes) task.Options {
+	to := routes.Apply(s.Task, task.Options{Queue: s.Queue, Priority: s.Priority})
+	if to.Queue == "" {
+		to.Queue = DefaultQueue
+	}
+	return to
+}
+
+// message is a tick as it is published to an address. It is the same whoever makes
+// it, apart from origin.
+func (s Schedule) message(t Tick, to task.Options, origin string) *task.Message {
 	id := t.ID()
 	m := &task.Message{ID: id, TaskID: id, Name: s.Task, Args: s.Args, Kwargs: s.Kwargs,
-		Options: task.Options{Queue: s.Queue, Priority: s.Priority, Expires: s.expiry(t), Once: true, Origin: origin}}
+		Options: task.Options{Queue: to.Queue, Priority: to.Priority, Expires: s.expiry(t), Once: true, Origin: origin}}
 	return m
 }
 

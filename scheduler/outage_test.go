@@ -74,3 +74,125 @@ func TestATickThatFailsForItselfDoesNotHoldUpTheOthers(t *testing.T) {
 		})
 	}
 }
+
+func TestAQueueThatTakesNothingHoldsUpNoOther(t *testing.T) {
+	for name, fault := range map[string]error{
+		"no queue": &broker.Refusal{Reason: broker.Unroutable},
+		"full":     &broker.Refusal{Reason: broker.LengthLimit},
+		"unsure":   broker.ErrUnsure,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const bad, minutes = 40, 10
+				begin := time.Now()
+				var all []Schedule
+				for i := range bad {
+					s := every(fmt.Sprintf("bad %d", i), time.Hour)
+					s.Queue, s.Phase, s.CatchUp, s.Window = "bad", time.Duration(i+1)*time.Second, CatchUpAll, 2*time.Hour
+					all = append(all, s)
+				}
+				good := every("good", time.Second)
+				good.Phase, good.Queue = 300*time.Millisecond, "good"
+				r := set(t, append(all, good)...)
+				r.desk.setFate(func(m *task.Message) error {
+					if m.Queue == "bad" {
+						return fault
+					}
+					return nil
+				})
+				r.open()
+				wait(minutes * time.Minute)
+				taken := r.desk.taken()
+				for _, s := range taken {
+					if late := s.at.Sub(begin) % time.Second; late != good.Phase {
+						t.Errorf("%s is sent at %s", s.Name, s.at.Sub(begin))
+						break
+					}
+				}
+				if n := len(taken); n != minutes*60 {
+					t.Errorf("%d taken while one queue takes nothing", n)
+				}
+				tried := len(r.desk.attempts("bad"))
+				if fault == broker.ErrUnsure && tried > bad+minutes*60/int(longPause/time.Second) {
+					t.Errorf("%d tries of the queue that takes nothing", tried)
+				}
+				r.desk.setFate(nil)
+				wait(longPause)
+				r.end()
+				names := map[string]bool{}
+				for _, s := range r.desk.taken() {
+					names[s.Name] = true
+				}
+				if len(names) != bad+1 {
+					t.Errorf("%d schedules were sent in the end, want %d", len(names), bad+1)
+				}
+			})
+		})
+	}
+}
+
+func TestABrokerThatIsAwayHoldsUpAllQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []Schedule
+		for i := range 20 {
+			s := every(fmt.Sprint(i), 10*time.Second)
+			s.Queue = s.Name
+			all = append(all, s)
+		}
+		r := set(t, all...)
+		r.desk.setFate(func(*task.Message) error { return errAway })
+		r.open()
+		wait(time.Minute)
+		if n := len(r.wrote(ledger.Attempted)); n > 20+15 {
+			t.Errorf("%d attempts in a minute", n)
+		}
+		if n := strings.Count(r.log.String(), "level=ERROR"); n != 1 {
+			t.Errorf("%d errors in the log", n)
+		}
+		// When it answers again, one queue is still closed.
+		r.desk.setFate(func(m *task.Message) error {
+			if m.Queue == "7" {
+				return broker.ErrUnsure
+			}
+			return nil
+		})
+		wait(2 * longPause)
+		open := map[string]bool{}
+		for _, s := range r.desk.taken() {
+			open[s.Queue] = true
+		}
+		if len(open) != 19 || open["7"] {
+			t.Errorf("%d queues are served", len(open))
+		}
+		r.desk.setFate(nil)
+		wait(longPause)
+		r.end()
+		if n := len(r.desk.taken()); n < 20 {
+			t.Errorf("%d taken", n)
+		}
+	})
+}
+
+func TestAFrozenBrokerIsAskedForOneTickOfEachQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []Schedule
+		for i := range 100 {
+			s := every(fmt.Sprint(i), time.Hour)
+			s.Queue = fmt.Sprint(i % 2)
+			all = append(all, s)
+		}
+		r := set(t, all...)
+		r.desk.setFate(func(*task.Message) error { return broker.ErrUnsure })
+		r.open()
+		wait(time.Hour + 5*time.Minute)
+		if n := len(r.wrote(ledger.Attempted)); n > 100+2*70 {
+			t.Errorf("%d attempts in five minutes", n)
+		}
+		r.desk.setFate(nil)
+		wait(longPause)
+		r.end()
+		if n := len(r.desk.taken()); n != 100 {
+			t.Errorf("%d taken", n)
+		}
+	})
+}

@@ -45,7 +45,7 @@ var fields = []field{
 
 // NewSchedule has the default of every field.
 func NewSchedule() Schedule {
-	return Schedule{Queue: "celery", Enabled: true, CatchUp: CatchUpOnce, Overlap: OverlapAllow}
+	return Schedule{Enabled: true, CatchUp: CatchUpOnce, Overlap: OverlapAllow}
 }
 
 // Set changes one field, by its name in JSON and YAML, to a JSON value. It does not

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -48,15 +49,26 @@ func (t *term) load(ctx context.Context) error {
 	return nil
 }
 
+// errTwice: the first of the sources counts.
+var errTwice = errors.New("another source has one of this name, which counts")
+
 // merge makes, changes and ends entries so that they are what was loaded. states
 // are what the keeper has.
 func (t *term) merge(ctx context.Context, states map[string]State) {
 	found := map[string]bool{}
+	said := map[string]bool{} // what is wrong is said when it is new
+	complain := func(what, name string, err error, more ...any) {
+		line := fmt.Sprint(what, name, err)
+		if said[line] = true; !t.said[line] {
+			t.Log.Error(what, append([]any{"schedule", name, "err", err}, more...)...)
+		}
+	}
+	defer func() { t.said = said }()
 	added, changed, removed := 0, 0, 0
 	for i, l := range t.loaded {
 		for _, s := range l.schedules {
 			if found[s.Name] {
-				t.Log.Error("a name that two sources have; the first counts", "schedule", s.Name)
+				complain("a schedule is left out", s.Name, errTwice)
 				continue
 			}
 			found[s.Name] = true
@@ -69,7 +81,7 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			}
 			print, timing, err := t.usable(s)
 			if err != nil {
-				t.Log.Error("a schedule cannot be used and stays as it was", "schedule", s.Name, "err", err, "in force", old != nil)
+				complain("a schedule cannot be used and stays as it was", s.Name, err, "in force", old != nil)
 				continue
 			}
 			if old != nil && old.print == print {
@@ -83,7 +95,7 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			} else {
 				added++
 			}
-			e := &entry{Schedule: s, timing: timing, print: print, source: t.Sources[i], until: t.Until, place: -1}
+			e := &entry{Schedule: s, timing: timing, print: print, source: t.Sources[i], to: s.address(t.Routes), until: t.Until, place: -1}
 			t.take(ctx, e, old, state)
 		}
 	}

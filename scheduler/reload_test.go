@@ -251,3 +251,32 @@ func TestAScheduleThatWasRemovedAndAddedAgainIsAnotherOne(t *testing.T) {
 		}
 	})
 }
+
+func TestAScheduleThatCannotBeUsedIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		bad := every("bad", time.Minute)
+		bad.Overlap = OverlapSkip // there is no result store
+		r := set(t, every("good", time.Minute), bad)
+		twice := newList(every("good", time.Second))
+		r.cfg.Sources = append(r.cfg.Sources, twice)
+		r.open()
+		for range 5 {
+			r.source.edit(nil, r.source.all...)
+			wait(time.Second)
+		}
+		wait(time.Minute)
+		r.source.edit(nil, every("good", time.Minute)) // taken out, and there again
+		wait(time.Second)
+		r.source.edit(nil, every("good", time.Minute), bad)
+		wait(time.Second)
+		r.end()
+		r.sent(begin, "good@1m0s")
+		if n := strings.Count(r.log.String(), "cannot be used"); n != 2 {
+			t.Errorf("said %d times, want once each time it comes:\n%s", n, &r.log)
+		}
+		if n := strings.Count(r.log.String(), errTwice.Error()); n != 1 {
+			t.Errorf("the name of two sources is said %d times", n)
+		}
+	})
+}

@@ -12,8 +12,7 @@ import (
 // In JSON and YAML the fields have the names name, task, args, kwargs, queue,
 // priority, every, phase, cron, zone, at, expires, jitter, enabled, catch_up,
 // window, overlap, max_runs; durations are texts such as "10s", moments RFC 3339.
-// What is left out has its default: enabled true, queue "celery", catch_up once,
-// overlap allow.
+// What is left out has its default: enabled true, catch_up once, overlap allow.
 type Schedule struct {
 	// Name tells schedules apart: 1 to 200 bytes of text.
 	Name string
@@ -22,9 +21,10 @@ type Schedule struct {
 	// Args and Kwargs are its arguments, each one JSON value.
 	Args   []json.RawMessage
 	Kwargs map[string]json.RawMessage
-	// Queue is where the messages are published to.
+	// Queue is where the messages are published to; empty: where the scheduler's
+	// routes send the task, else to DefaultQueue.
 	Queue string
-	// Priority is 0 to 9, as in task.Options.
+	// Priority is 0 to 9, as in task.Options; 0: that of the route.
 	Priority int
 
 	// Exactly one of Every, Cron and At is set.

@@ -51,8 +51,8 @@ func (t *term) pass(ctx context.Context, now time.Time) error {
 		if e.spent() {
 			e.next = Tick{}
 		}
-		if t.outage > 0 {
-			e.again = t.back
+		if o := t.outageOf(e.to.Queue); o != nil {
+			e.again = o.back
 		}
 		t.agenda.put(e)
 	}
@@ -72,12 +72,12 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	v := e.decide(now)
 	t.endAll(e, v.ended)
 	t.endAll(e, e.surplus(now)) // what was given up as unsure counts as a run
-	if t.outage > 0 && now.Before(t.back) {
+	if o := t.outageOf(e.to.Queue); o != nil && now.Before(o.back) {
 		return nil // planned, and tried with all others
 	}
 	var out []sending
 	for _, o := range e.withinRuns(v.send) {
-		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, t.Origin)})
+		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, e.to, t.Origin)})
 	}
 	return out
 }
@@ -103,7 +103,7 @@ func (t *term) plan(e *entry, o *owed) {
 	if o.ByHand {
 		detail["by_hand"] = "true"
 	}
-	t.Ledger.Write(ledger.Line{Event: ledger.Planned, Task: o.ID(), Name: e.Task, Queue: e.Queue, Detail: detail})
+	t.Ledger.Write(ledger.Line{Event: ledger.Planned, Task: o.ID(), Name: e.Task, Queue: e.to.Queue, Detail: detail})
 }
 
 // missedMany ends ticks that are too many to be looked at one by one.
@@ -123,24 +123,13 @@ func (t *term) send(ctx context.Context, out []sending) error {
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
-	if t.outage > 0 {
-		probe(out)
-	}
-	for len(out) > 0 {
+	for next, rest := t.turn(out); len(next) > 0; next, rest = t.turn(rest) {
 		if err := ctx.Err(); err != nil {
 			return err // what is left is the next leader's
 		}
-		n := min(len(out), batch)
-		if t.outage > 0 {
-			n = 1
-		}
-		if err := t.sendBatch(ctx, out[:n]); err != nil {
+		if err := t.sendBatch(ctx, next); err != nil {
 			return err
 		}
-		if t.outage > 0 {
-			return nil
-		}
-		out = out[n:]
 	}
 	return nil
 }
@@ -178,7 +167,7 @@ func (t *term) sendBatch(ctx context.Context, out []sending) error {
 		for i, err := range errs {
 			t.published(out[i], err)
 		}
-		t.heard(errs)
+		t.heard(out, errs)
 	}
 	if err := t.Ledger.Err(); err != nil {
 		return err

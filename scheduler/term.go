@@ -29,7 +29,8 @@ type term struct {
 
 	entries map[string]*entry
 	agenda  agenda
-	loaded  []loaded // by source
+	loaded  []loaded        // by source
+	said    map[string]bool // what was wrong with schedules at the last reload
 
 	// What the keeper has not been told yet, in this order.
 	begun map[string]Beginning
@@ -40,13 +41,14 @@ type term struct {
 	asked     time.Time     // when requests were asked for, on the machine's clock
 	changed   bool          // something may have changed
 	setback   time.Duration // how long the broker is to be left alone
-	outage    int           // batches in a row of which the broker took nothing
-	back      time.Time     // when, in an outage, one tick is tried again
+
+	away   *outage            // of the whole broker; nil: it is there
+	closed map[string]*outage // of single queues, by name
 }
 
 func newTerm(b *Beat, lead Leadership) *term {
 	return &term{Config: b.cfg, lead: lead, loaded: b.loaded,
-		entries: map[string]*entry{}, begun: map[string]Beginning{}}
+		entries: map[string]*entry{}, begun: map[string]Beginning{}, closed: map[string]*outage{}}
 }
 
 // run works until the term or ctx ends. It returns why, never nil.

@@ -68,7 +68,6 @@ func TestEachFieldThatIsWrongIsNamed(t *testing.T) {
 		{func(s *Schedule) { s.Name = strings.Repeat("x", 201) }, "name: "},
 		{func(s *Schedule) { s.Task = "" }, "task: missing"},
 		{func(s *Schedule) { s.Task = "a\nb" }, "control character"},
-		{func(s *Schedule) { s.Queue = "" }, "queue: missing"},
 		{func(s *Schedule) { s.Priority = 10 }, "priority: 10"},
 		{func(s *Schedule) { s.Args = append(s.Args, []byte("{")) }, "args: number 1"},
 		{func(s *Schedule) { s.Every = 0 }, "every, cron or at has to"},

@@ -33,7 +33,7 @@ type loadFlags struct {
 func (f *loadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.queue, "queue", "q", "", "queue to publish to, whatever the routes say")
 	cmd.Flags().Lookup("queue").DefValue = defaultQueue
-	f.routes.add(cmd)
+	f.routes.add(cmd, "--queue")
 	cmd.Flags().StringVar(&f.task, "task", "noop", "name of the task")
 	cmd.Flags().StringVar(&f.args, "args", "[]", "arguments as a JSON array")
 	cmd.Flags().StringVar(&f.kwargs, "kwargs", "{}", "named arguments as a JSON object")

@@ -18,8 +18,9 @@ type routeFlags struct {
 	file   string
 }
 
-func (f *routeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.routes, "route", nil, "queue of tasks by name or glob, as 'payments.*=high' or 'payments.*=high,priority=9'; the first that fits decides, and --queue wins over all (repeatable)")
+// add adds the flags; own is what wins over all routes.
+func (f *routeFlags) add(cmd *cobra.Command, own string) {
+	cmd.Flags().StringArrayVar(&f.routes, "route", nil, "queue of tasks by name or glob, as 'payments.*=high' or 'payments.*=high,priority=9'; the first that fits decides, and "+own+" wins over all (repeatable)")
 	cmd.Flags().StringVar(&f.file, "routes", "", "file of such routes, one a line; they come after those of --route")
 }
 

@@ -200,9 +200,12 @@ func newScheduleList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "Show all schedules, those of the scheduler's file too, and who leads", Args: noWords,
+		Long: "Show all schedules, those of the scheduler's file too, and who leads.\n\n" +
+			"What cannot be read in the store is left out, as the schedulers leave it out, and named on standard error; then the\n" +
+			"exit status is 1.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return store.within(cmd, func(ctx context.Context, s *redisstore.Store) error {
-				entries, err := s.List(ctx)
+				entries, unreadable, err := s.List(ctx)
 				if err != nil {
 					return err
 				}
@@ -210,10 +213,16 @@ func newScheduleList() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				all := listing(entries, time.Now())
 				if asJSON {
-					return encode(os.Stdout, listing(entries, time.Now()))
+					err = encode(os.Stdout, all)
+				} else {
+					err = printSchedules(os.Stdout, all, leader, led)
 				}
-				return printSchedules(os.Stdout, listing(entries, time.Now()), leader, led)
+				if err == nil && unreadable != nil {
+					err = &status{1, fmt.Errorf("cannot be read and is left out: %w", unreadable)}
+				}
+				return err
 			})
 		},
 	}

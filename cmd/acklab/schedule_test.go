@@ -82,7 +82,7 @@ func TestSchedulesAreEditedFromTheCommandLine(t *testing.T) {
 	says("not enabled", "add", "beat", "--task", "noop", "--every", "10s", "--phase", "3s", "--disabled")
 	b.refuses(`there is one of this name`, "schedule", "add", "beat", "--task", "noop", "--every", "1m")
 	first := list()["beat"]
-	if s := first.Schedule; s.Enabled || s.Phase.Seconds() != 3 || s.Queue != "celery" || s.CatchUp != scheduler.CatchUpOnce {
+	if s := first.Schedule; s.Enabled || s.Phase.Seconds() != 3 || s.Queue != "" || s.CatchUp != scheduler.CatchUpOnce {
 		t.Errorf("added %+v", s)
 	}
 	says(`enabled "beat"`, "enable", "beat")
@@ -105,4 +105,32 @@ func TestSchedulesAreEditedFromTheCommandLine(t *testing.T) {
 	if _, is := list()["beat"]; is {
 		t.Error("it is still there")
 	}
+}
+
+func TestAListIsShownWithoutWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b, r := newBox(t), ownRedis(t, server.RedisOptions{})
+	b.env = []string{"ACKLAB_STORE_URL=" + r.URL("")}
+	b.run("schedule", "add", "good", "--task", "noop", "--every", "10s").ended(0)
+	c := r.Client()
+	defer c.Close()
+	if err := c.HSet(t.Context(), "acklab:schedule:entries", "bad", `7 {"name":"bad","task":"noop","every":"1ms"}`, "worse", "7").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"schedule", "list"}, {"schedule", "list", "--json"}} {
+		p := b.run(args...)
+		p.ended(1)
+		if out := p.stdout.String(); !strings.Contains(out, "good") || strings.Contains(out, "bad") {
+			t.Errorf("%s shows\n%s", args, out)
+		}
+		said := p.stderr.String()
+		if strings.Count(said, "\n") != 1 || !strings.Contains(said, `schedule "bad": every: 1ms is outside`) || !strings.Contains(said, `schedule "worse": `) {
+			t.Errorf("%s says\n%s", args, said)
+		}
+	}
+	b.refuses(`schedule "bad": every: 1ms`, "schedule", "edit", "bad", "--task", "add") // not --every, which was not given
+	for _, name := range []string{"bad", "worse"} {
+		b.run("schedule", "remove", name).ended(0)
+	}
+	b.run("schedule", "list").ended(0)
 }

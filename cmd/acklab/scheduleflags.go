@@ -24,7 +24,7 @@ var fieldHelp = []flagHelp{
 	{"task", "`name` of the task"},
 	{"args", "arguments as a `JSON` array"},
 	{"kwargs", "named arguments as a `JSON` object"},
-	{"queue", "`name` of the queue to publish to (default celery)"},
+	{"queue", "`name` of the queue to publish to (default: by the scheduler's routes, else celery)"},
 	{"priority", "`number` from 0 to 9, where the broker has priorities"},
 	{"every", "`interval`, such as 10s, 5m or 1h30m; the ticks lie on a grid"},
 	{"phase", "`duration` by which the grid of --every is shifted"},

@@ -18,6 +18,7 @@ import (
 type schedulerFlags struct {
 	file, state string
 	from, until string
+	routes      routeFlags
 	result      resultFlags
 	shared      sharedFlags
 }
@@ -27,6 +28,7 @@ func (f *schedulerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.state, "state", "", "file that remembers what was sent; empty: the --file's name and .state")
 	cmd.Flags().StringVar(&f.from, "from", "", "with --until: a simulated clock that begins at this moment and goes as fast as the broker takes the messages; nothing is remembered unless --state names a file")
 	cmd.Flags().StringVar(&f.until, "until", "", "end when everything that is due up to this moment, as 2026-11-21T07:31:43+01:00 (RFC 3339), was sent")
+	f.routes.add(cmd, "a schedule's own queue")
 	f.result.add(cmd)
 	f.shared.add(cmd)
 }
@@ -89,7 +91,9 @@ func newScheduler() *cobra.Command {
 			"        cron: 0 0 * * *\n" +
 			"        zone: Europe/Berlin\n\n" +
 			"and may have kwargs, queue, priority, phase, expires, jitter, enabled, catch_up (none, once, all), window,\n" +
-			"overlap (allow, skip), max_runs. When each is due, and what is sent twice or not at all: docs/architecture.md.",
+			"overlap (allow, skip), max_runs. When each is due, and what is sent twice or not at all: docs/architecture.md.\n\n" +
+			"A schedule without a queue goes where --route or --routes send its task, else to celery. Schedulers on one store\n" +
+			"need the same routes.",
 		Args: noWords,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := own.shared.check(cmd, &own); err != nil {
@@ -113,13 +117,17 @@ func runScheduler(parent context.Context, flags *processFlags, own *schedulerFla
 	if own.file == "" && own.shared.store.url == "" {
 		return errors.New("no schedules: name a YAML file with --file, or a store with --store")
 	}
+	routes, err := own.routes.read()
+	if err != nil {
+		return err
+	}
 	p, err := flags.open(ctx, "scheduler")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	cfg := scheduler.Config{
-		Clock: clock, Until: until, Origin: hostname(),
+		Clock: clock, Until: until, Routes: routes, Origin: hostname(),
 		Ledger: p.ledger, Metrics: p.metrics, Log: p.log,
 	}
 	if own.file != "" {

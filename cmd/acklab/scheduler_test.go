@@ -41,6 +41,8 @@ func TestWrongSchedulesAreSaidInOneLine(t *testing.T) {
 		"no task":            {yaml: schedule("name: a", "every: 10s"), want: `beat.yaml:2:5: schedule "a": task: missing`},
 		"skip without store": {yaml: schedule("name: a", "task: noop", "every: 10s", "overlap: skip"), want: `overlap: skip asks the result store.*--result`},
 		"no such file":       {args: []string{"--file", "nowhere.yaml"}, want: `nowhere.yaml: no such file`},
+		"a wrong route":      {yaml: schedule("name: a", "task: noop", "every: 10s"), args: []string{"--route", "noop"}, want: `--route: route "noop": it has no =`},
+		"no file of routes":  {yaml: schedule("name: a", "task: noop", "every: 10s"), args: []string{"--routes", "nowhere"}, want: `--routes: open nowhere: no such file`},
 		"no file":            {args: []string{"--loglevel", "info"}, want: `no schedules: name a YAML file with --file`},
 		"from alone":         {args: []string{"--from", "2026-01-01T00:00:00Z"}, want: `--from needs --until`},
 		"from after until":   {args: []string{"--from", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"}, want: `is not before --until`},
@@ -133,5 +135,33 @@ func TestASimulatedClockEndsByItself(t *testing.T) {
 	}
 	if _, err := os.Stat(file + ".state"); err == nil {
 		t.Error("a simulation is remembered")
+	}
+}
+
+func TestASchedulesTaskIsRoutedUnlessItNamesAQueue(t *testing.T) {
+	t.Parallel()
+	url := "redis://" + redisAddr(t) + "/1"
+	b, c := newBox(t), dial(t, url)
+	routed, other, own, log := c.newQueue(), c.newQueue(), c.newQueue(), b.path("scheduler.jsonl")
+	file := b.write("beat.yaml", schedule("name: a", "task: noop", "every: 1h")+
+		"  - {name: b, task: noop, every: 1h, queue: "+own+"}\n  - {name: c, task: sleep, args: [0], every: 1h}\n")
+	routes := b.write("routes", "# the first that fits\nnoop="+other+"\nsl*="+other+"\n")
+	b.run("scheduler", "-b", url, "--file", file, "--from", "2026-01-01T00:30:00Z", "--until", "2026-01-01T01:30:00Z",
+		"--route", "no*="+routed, "--routes", routes, "--ledger", log, "--loglevel", "error").ended(0)
+	got := map[string]string{}
+	for _, l := range lines(t, log, ledger.Planned) {
+		got[l.Detail["schedule"]] = l.Queue
+	}
+	for name, want := range map[string]string{"a": routed, "b": own, "c": other} {
+		held := 0
+		for _, err := range c.Census(within(t), want) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			held++
+		}
+		if got[name] != want || held != 1 {
+			t.Errorf("%s is planned for %q, want %q, which holds %d", name, got[name], want, held)
+		}
 	}
 }

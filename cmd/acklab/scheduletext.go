@@ -47,7 +47,7 @@ func printSchedules(w io.Writer, all []listed, leader redisstore.Leader, led boo
 		for _, l := range all {
 			s := l.Schedule
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				s.Name, when(s), s.Task, s.Queue, next(l), runs(l), stamp(l.State.LastSent), l.Origin)
+				s.Name, when(s), s.Task, cmp.Or(s.Queue, "(by route)"), next(l), runs(l), stamp(l.State.LastSent), l.Origin)
 		}
 		if err := table.Flush(); err != nil {
 			return err

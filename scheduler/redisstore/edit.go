@@ -32,9 +32,10 @@ const historyStays = 7 * 24 * time.Hour
 // tries is how often Edit begins again when somebody else was faster.
 const tries = 10
 
-// List is what is scheduled, the file's schedules included, by name.
-func (s *Store) List(ctx context.Context) ([]Entry, error) {
-	return call(ctx, s, "list the schedules", func(ctx context.Context) ([]Entry, error) {
+// List is what is scheduled, the file's schedules included, by name. What cannot
+// be read is left out, and unreadable says what and why; nil: nothing.
+func (s *Store) List(ctx context.Context) (all []Entry, unreadable, err error) {
+	l, err := call(ctx, s, "list the schedules", func(ctx context.Context) (listing, error) {
 		var entries, file, states, pending *redis.MapStringStringCmd
 		_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			entries, file = p.HGetAll(ctx, entriesKey), p.HGetAll(ctx, fileKey)
@@ -42,24 +43,23 @@ func (s *Store) List(ctx context.Context) ([]Entry, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return listing{}, err
 		}
-		remembered, err := s.readStates(states.Val(), pending.Val())
-		if err != nil {
-			return nil, err
-		}
+		remembered, left := readStates(states.Val(), pending.Val())
 		var all []Entry
 		for name, text := range entries.Val() {
 			e, err := readEntry(name, text)
 			if err != nil {
-				return nil, err
+				left = append(left, err)
+				continue
 			}
 			all = append(all, e)
 		}
 		for name, text := range file.Val() {
 			one, err := readSchedule(name, text)
 			if err != nil {
-				return nil, err
+				left = append(left, fmt.Errorf("the copy of the file's %w", err))
+				continue
 			}
 			all = append(all, Entry{Schedule: one, Origin: InFile})
 		}
@@ -67,8 +67,15 @@ func (s *Store) List(ctx context.Context) ([]Entry, error) {
 			all[i].State = remembered[all[i].Schedule.Name]
 		}
 		slices.SortStableFunc(all, func(a, b Entry) int { return strings.Compare(a.Schedule.Name, b.Schedule.Name) })
-		return all, nil
+		return listing{all, inOrder(left)}, nil
 	})
+	return l.entries, l.unreadable, err
+}
+
+// listing is what List has read, and why some of it is missing.
+type listing struct {
+	entries    []Entry
+	unreadable error
 }
 
 // Get is one schedule that can be edited, without its state. ErrAbsent,

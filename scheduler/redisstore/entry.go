@@ -43,7 +43,8 @@ func readEntry(name, text string) (Entry, error) {
 	return Entry{Schedule: s, Origin: InStore, Revision: Revision(revision)}, err
 }
 
-// readSchedule reads one that somebody may have written by hand.
+// readSchedule reads one that somebody may have written by hand. No error is a
+// *scheduler.FieldError: the field is not one that the caller gave.
 func readSchedule(name, text string) (scheduler.Schedule, error) {
 	var s scheduler.Schedule
 	err := json.Unmarshal([]byte(text), &s)
@@ -54,7 +55,7 @@ func readSchedule(name, text string) (scheduler.Schedule, error) {
 		err = s.Check()
 	}
 	if err != nil {
-		return s, fmt.Errorf("schedule %q: %w", name, err)
+		return s, fmt.Errorf("schedule %q: %v", name, err)
 	}
 	return s, nil
 }

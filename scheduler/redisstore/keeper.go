@@ -14,7 +14,8 @@ import (
 )
 
 // States implements scheduler.Keeper. It reads everything, which is for the
-// beginning of a term.
+// beginning of a term. What cannot be read is left out and logged once: without
+// its state a schedule begins anew, and without its claim a tick is not sent again.
 func (s *Store) States(ctx context.Context) (map[string]scheduler.State, error) {
 	return call(ctx, s, "read the states", func(ctx context.Context) (map[string]scheduler.State, error) {
 		var states, pending *redis.MapStringStringCmd
@@ -25,41 +26,44 @@ func (s *Store) States(ctx context.Context) (map[string]scheduler.State, error) 
 		if err != nil {
 			return nil, err
 		}
-		return s.readStates(states.Val(), pending.Val())
+		all, unreadable := readStates(states.Val(), pending.Val())
+		s.leftOut("states", unreadable)
+		return all, nil
 	})
 }
 
-// readStates brings states and claims together. A state that is no JSON is none,
-// as the scripts see it.
-func (s *Store) readStates(states, pending map[string]string) (map[string]scheduler.State, error) {
+// readStates brings states and claims together, and says what cannot be read. A
+// state that is no JSON is none, as the scripts see it.
+func readStates(states, pending map[string]string) (map[string]scheduler.State, []error) {
+	var unreadable []error
 	all := make(map[string]scheduler.State, len(states))
 	for name, text := range states {
 		var state scheduler.State
 		if err := json.Unmarshal([]byte(text), &state); err != nil {
-			s.opts.Log.Warn("the state of a schedule cannot be read: it begins anew", "schedule", name, "err", err)
+			unreadable = append(unreadable, fmt.Errorf("the state of schedule %q: %w", name, err))
 			state = scheduler.State{}
 		}
 		all[name] = state
 	}
-	ticks, err := readTicks(pending)
-	if err != nil {
-		return nil, fmt.Errorf("a claim: %w", err)
-	}
+	ticks, claims := readTicks("claimed", pending)
+	unreadable = append(unreadable, claims...)
 	for _, t := range ticks {
 		state := all[t.Schedule]
 		state.Pending = append(state.Pending, t)
 		all[t.Schedule] = state
 	}
-	return all, nil
+	return all, unreadable
 }
 
-// readTicks reads a hash of ticks, oldest first.
-func readTicks(texts map[string]string) ([]scheduler.Tick, error) {
+// readTicks reads a hash of ticks, oldest first, and says what cannot be read.
+func readTicks(what string, texts map[string]string) ([]scheduler.Tick, []error) {
+	var unreadable []error
 	ticks := make([]scheduler.Tick, 0, len(texts))
 	for id, text := range texts {
 		var t scheduler.Tick
 		if err := json.Unmarshal([]byte(text), &t); err != nil {
-			return nil, fmt.Errorf("tick %q: %w", id, err)
+			unreadable = append(unreadable, fmt.Errorf("the %s tick %q: %w", what, id, err))
+			continue
 		}
 		ticks = append(ticks, t)
 	}
@@ -69,7 +73,7 @@ func readTicks(texts map[string]string) ([]scheduler.Tick, error) {
 		}
 		return strings.Compare(a.Schedule, b.Schedule)
 	})
-	return ticks, nil
+	return ticks, unreadable
 }
 
 // Begin implements scheduler.Keeper.
@@ -125,14 +129,17 @@ func (s *Store) Settle(ctx context.Context, term scheduler.Term, outcomes []sche
 	return s.fenced(ctx, term, "settle ticks", settleScript, keys, args)
 }
 
-// Requests implements scheduler.Keeper.
+// Requests implements scheduler.Keeper. One that cannot be read is left out and
+// logged once.
 func (s *Store) Requests(ctx context.Context) ([]scheduler.Tick, error) {
 	return call(ctx, s, "read what was asked for", func(ctx context.Context) ([]scheduler.Tick, error) {
 		all, err := s.client.HGetAll(ctx, requestsKey).Result()
 		if err != nil {
 			return nil, err
 		}
-		return readTicks(all)
+		ticks, unreadable := readTicks("requested", all)
+		s.leftOut("requests", unreadable)
+		return ticks, nil
 	})
 }
 

@@ -26,8 +26,8 @@ type cache struct {
 
 // Load implements scheduler.Source: the schedules that are kept in the store, by
 // name, without those of a file. One that cannot be read, which somebody has
-// written by hand, is left out and logged. While nothing was edited it costs one
-// GET.
+// written by hand, is left out and logged once. While nothing was edited it costs
+// one GET.
 func (s *Store) Load(ctx context.Context) ([]scheduler.Schedule, error) {
 	return call(ctx, s, "load the schedules", func(ctx context.Context) ([]scheduler.Schedule, error) {
 		revision, err := s.revision(ctx)
@@ -56,14 +56,16 @@ func (s *Store) read(ctx context.Context) ([]scheduler.Schedule, error) {
 		return nil, err
 	}
 	schedules := make([]scheduler.Schedule, 0, len(all.Val()))
+	var unreadable []error
 	for name, text := range all.Val() {
 		e, err := readEntry(name, text)
 		if err != nil {
-			s.opts.Log.Error("a schedule of the store cannot be used and is left out", "err", err)
+			unreadable = append(unreadable, err)
 			continue
 		}
 		schedules = append(schedules, e.Schedule)
 	}
+	s.leftOut("schedules", unreadable)
 	slices.SortFunc(schedules, func(a, b scheduler.Schedule) int { return strings.Compare(a.Name, b.Name) })
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -55,6 +55,7 @@ type Store struct {
 
 	mu     sync.Mutex // guards closing life, and what follows
 	loaded cache
+	said   complaints
 	own    scheduler.Term       // the last term of this process
 	file   []scheduler.Schedule // what Showing has loaded
 }
@@ -92,7 +93,7 @@ func Open(rawURL string, opts Options) (*Store, error) {
 		redisclient.LogTo(opts.Log)
 	}
 	life, die := context.WithCancel(context.Background())
-	return &Store{address: address, opts: opts, client: address.Client(life), holder: newHolder(), life: life, die: die}, nil
+	return &Store{address: address, opts: opts, client: address.Client(life), holder: newHolder(), life: life, die: die, said: complaints{}}, nil
 }
 
 // Close ends the client and what runs in it. It resigns nothing: a lease that is

@@ -19,7 +19,7 @@ for _, ticks in ipairs({KEYS[7], KEYS[8]}) do
   local all = redis.call('HGETALL', ticks)
   for i = 1, #all, 2 do
     local known, tick = pcall(cjson.decode, all[i + 1])
-    if known and tick.schedule == ARGV[1] then
+    if known and type(tick) == 'table' and tick.schedule == ARGV[1] then
       redis.call('HDEL', ticks, all[i])
     end
   end
