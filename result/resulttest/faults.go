@@ -13,6 +13,17 @@ import (
 // faultTests break the server. They run one after the other and leave it healthy.
 func faultTests() []test {
 	return []test{
+		{"wait outlives lost connections", []need{needCloseConnections}, func(p *probe) {
+			s, other := p.client(), p.client()
+			for range 3 {
+				r := of(p.id(), task.Success)
+				back := p.wait(s, r.TaskID, p.h.Patience)
+				p.idle(pause)
+				p.do("have the server close its connections", p.server.CloseConnections)
+				p.until("it is stored", func() error { return other.Store(p.soon(), r) })
+				p.wantWaited(back, r)
+			}
+		}},
 		{"a store that is down is unavailable, and works again by itself", []need{needKill}, serverDown},
 		{"what was stored survives a kill of the server", []need{needKill, needSurvival}, func(p *probe) {
 			s := p.client()

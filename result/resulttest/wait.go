@@ -103,17 +103,6 @@ func waitTests() []test {
 			_, err := s.Wait(ctx, p.id())
 			p.wantIs(err, "wait with a context that has ended", context.Canceled)
 		}},
-		{"wait outlives lost connections", []need{needCloseConnections}, func(p *probe) {
-			s, other := p.client(), p.client()
-			for range 3 {
-				r := of(p.id(), task.Success)
-				back := p.wait(s, r.TaskID, p.h.Patience)
-				p.idle(pause)
-				p.do("have the server close its connections", p.server.CloseConnections)
-				p.until("it is stored", func() error { return other.Store(p.soon(), r) })
-				p.wantWaited(back, r)
-			}
-		}},
 		{"wait outlives a network that swallows everything", []need{needProxy}, func(p *probe) {
 			l := p.link()
 			r := of(p.id(), task.Success)
