@@ -137,8 +137,9 @@ func awaitLease(c *Cell, sys System, suite Suite) {
 }
 
 // AwaitRuns waits until handlers of all members together have run n times, to
-// their end or to a failure for good. A trial that waits for a lease lets others run
-// meanwhile.
+// their end or to a failure for good, or until the trial has come to rest with
+// fewer: then no more will come, and the counts are to say so. A trial that waits
+// for a lease lets others run meanwhile.
 func AwaitRuns(n int) Step {
 	return Aside(Step{fmt.Sprintf("wait until %d runs are over", n), func(ctx context.Context, t *Trial) error { return t.awaitRuns(ctx, n) }})
 }
@@ -146,6 +147,7 @@ func AwaitRuns(n int) Step {
 func (t *Trial) awaitRuns(ctx context.Context, n int) error {
 	tick := time.NewTicker(tailEvery)
 	defer tick.Stop()
+	var rest rest
 	for {
 		runs := 0
 		for name, m := range t.members {
@@ -155,6 +157,10 @@ func (t *Trial) awaitRuns(ctx context.Context, n int) error {
 			runs += m.tail.counts[ledger.Finished] + m.tail.final
 		}
 		if runs >= n {
+			return nil
+		}
+		if rest.reached(ctx, t) {
+			t.run.log.Debug("a trial came to rest", "trial", t.id, "runs", runs, "awaited", n)
 			return nil
 		}
 		select {

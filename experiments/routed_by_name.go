@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 
+	"acklab/internal/celery"
 	"acklab/internal/check"
 	"acklab/internal/ledger"
 	"acklab/internal/publishing"
@@ -19,6 +22,7 @@ var routedByName = &Experiment{
 	Threats: []string{
 		"the routes decide in the producer, the proof is at the other end: each queue has a worker that takes from no other, and a task counts where it was confirmed for its queue and that worker received it",
 		"a worker could say what the message says: Celery knows the queue of a delivery only by the message's own routing key, so it is who served it that shows the queue",
+		"our routes in the place of Celery's: beside its workers it is its own producer that publishes, with task_routes",
 		"a queue that nobody counts: one that a publish makes is in the census, too",
 	},
 	Suites: []Suite{Quick},
@@ -80,8 +84,10 @@ func routedCell(sys System, how string) Cell {
 		c.NotRun = "no such point: the in-process system is one queue"
 		return c
 	}
+	publish := PublishAs
 	if sys.Celery {
-		c.Setting["pool"], c.Seconds = "prefork", 12
+		c.Setting["pool"], c.Seconds = "prefork", 14
+		publish = PublishByCelery
 	}
 	received := len(loads) * routedEach
 	c.Predicted = check.Bounds{routedRight: {received, received}, routedWrong: {0, 0}, "finished": {received, received}}
@@ -101,11 +107,17 @@ func routedCell(sys System, how string) Cell {
 	if how == routedNowhere {
 		received -= routedEach
 		c.Predicted = check.Bounds{routedRight: {received, received}, routedWrong: {0, 0}, "finished": {received, received}}
-		if sys.Traits().RefusesUnknownQueue {
+		switch {
+		case sys.Celery:
+			c.Because = "Celery's producer makes the queue that it publishes to (task_create_missing_queues): what was meant for nobody is stored, and waits for ever"
+			c.Server.Own = true // the exchange that it makes, too, stays
+		case sys.Traits().RefusesUnknownQueue:
 			c.Because = "the server returns what no queue takes, and the producer is told"
 			c.Predicted["refused"] = [2]int{routedEach, routedEach}
-		} else {
+		default:
 			c.Because = "a queue exists as soon as something is put into it: what was meant for nobody is stored, and waits for ever"
+		}
+		if c.Predicted["refused"] == [2]int{} {
 			c.Predicted["stranded"] = [2]int{routedEach, routedEach}
 			c.Steps = append(c.Steps, CountQueue(nobodys))
 		}
@@ -114,15 +126,48 @@ func routedCell(sys System, how string) Cell {
 	}
 	for i, l := range loads {
 		if how == routedNowhere && l.queue == "rest" {
-			loads[i].producer, loads[i].queue = "runner", nobodys
+			loads[i].queue = nobodys
+		}
+		if how == routedNowhere && l.queue == "rest" && !sys.Celery {
+			loads[i].producer = "runner"
 			c.Steps = append(c.Steps, SendRouted(l.job)) // a producer of which all is refused ends with an error
 			continue
 		}
-		c.Steps = append(c.Steps, PublishAs(l.producer, l.job))
+		c.Steps = append(c.Steps, publish(l.producer, l.job))
 	}
 	c.Steps = append(c.Steps, AwaitRuns(received))
 	c.Final = []Step{MeasureRoutes(loads)}
 	return c
+}
+
+// PublishByCelery has Celery's own producer publish a load, by its own task_routes.
+func PublishByCelery(name string, j Job) Step {
+	return Step{fmt.Sprintf("have Celery publish %d x %s", j.Count, j.Name), func(ctx context.Context, t *Trial) error {
+		if t.run.plants(plantIdleVictim) {
+			return nil
+		}
+		app, err := t.run.celeryApp()
+		if err != nil {
+			return fmt.Errorf("start %s: %w", name, err)
+		}
+		o := celery.PublisherOptions{Broker: t.url, Queues: t.declared()}
+		for _, r := range j.Routes {
+			o.Routes = append(o.Routes, [2]string{r.Pattern, t.named(r.Queue)})
+		}
+		order := celery.Order{Task: j.Name, Args: j.Args}
+		if j.Queue != "" {
+			order.Options = map[string]any{"queue": t.named(j.Queue)}
+		}
+		o.Orders = slices.Repeat([]celery.Order{order}, j.Count)
+		spec, err := app.Publisher(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))
+		if err != nil {
+			return fmt.Errorf("start %s: %w", name, err)
+		}
+		if err := t.join(name, spec); err != nil {
+			return err
+		}
+		return t.ended(ctx, name)
+	}}
 }
 
 // SendRouted publishes the tasks of the job where its routes lead. The runner

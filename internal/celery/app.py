@@ -1040,6 +1040,8 @@ def parse(argv):
     p.add_argument('--reject-on-worker-lost', action='store_true')
     p.add_argument('--track-started', action='store_true')
     p.add_argument('--confirm-publish', action='store_true', help='AMQP: publish retries with confirms; Celery\'s default is without')
+    p.add_argument('--routes', type=json.loads, default=[], help='JSON: [[pattern, queue], ...], task_routes of what send publishes')
+    p.add_argument('--orders', type=json.loads, help='JSON: the orders of send, instead of its stdin')
     p.add_argument('--visibility-timeout', type=float, help='Redis: seconds')
     p.add_argument('--restore-interval', type=float, help='Redis, newest kombu: seconds between two looks for what timed out')
     p.add_argument('--transport-options', type=json.loads, default={}, help='JSON: more for broker_transport_options')
@@ -1082,6 +1084,7 @@ def make_app(options, broker, result):
         # Without an exchange of their own: nothing of them stays on the broker.
         task_queues=[Queue(name, Exchange(''), routing_key=name, queue_arguments=arguments) for name in queues],
         task_default_queue=queues[0], task_default_exchange='', task_default_routing_key=queues[0],
+        task_routes=[[(pattern, {'queue': queue}) for pattern, queue in options.routes]] if options.routes else None,
         task_acks_late=worker.acks_late, task_reject_on_worker_lost=options.reject_on_worker_lost,
         task_track_started=options.track_started,
         worker_prefetch_multiplier=options.prefetch_multiplier,
@@ -1120,13 +1123,13 @@ def run_worker(app, options):
 
 
 def run_send(app, options):
-    """Publishes what stands on stdin; one line of answer for each.
+    """Publishes what stands on stdin, or in --orders; one line of answer for each.
 
     {"task": "add", "args": [1, 2], "kwargs": {}, "options": {"countdown": 1}, "wait": 10}
     {"workflow": {"task": "celery.chain", "subtask_type": "chain", ...}, "wait": 10}     a signature, as Celery writes it
     """
-    for line in sys.stdin:
-        order = json.loads(line)
+    failed = 0
+    for order in map(json.loads, sys.stdin) if options.orders is None else options.orders:
         answer = {}
         try:
             if 'workflow' in order:
@@ -1138,8 +1141,9 @@ def run_send(app, options):
                 answer['result'] = sent.get(timeout=order['wait'])
         except Exception as e:
             answer['error'] = f'{type(e).__name__}: {e}'
+            failed = 1
         print(json.dumps(answer), flush=True)
-    return 0
+    return failed
 
 
 def main(argv):

@@ -38,9 +38,12 @@ const (
 // that were tried, the number of trials and how far it carries (see Frequency).
 func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 	var decided []decision
-	trials, against, silent := 0, 0, 0
+	trials, against, silent, unsure := 0, 0, 0, 0
 	for _, c := range cells {
 		d := decide(c)
+		if d.n > 0 {
+			unsure += len(c.Trials) - d.n
+		}
 		if d.n == 0 {
 			silent++
 			continue
@@ -69,6 +72,9 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 		because += fmt.Sprintf(" (%s, %s)", where, plural(trials, "trial"))
 	}
 	because += races(decided) + tried(decided, because)
+	if unsure > 0 {
+		because += fmt.Sprintf("; not counted, because unsure: %s", plural(unsure, "trial"))
+	}
 	if silent > 0 {
 		because += fmt.Sprintf("; %s undecided", plural(silent, "cell"))
 	}

@@ -71,6 +71,19 @@ func TestTheVerdictOnAClaimAndItsCondition(t *testing.T) {
 	}
 }
 
+func TestAVerdictSaysHowManyTrialsDidNotCount(t *testing.T) {
+	t.Parallel()
+	one := cells(someSystems[:1], someAcks[:1], []string{"acked"}, func(_, _, _ string) bool { return true })
+	sure := one[0].Trials[0]
+	doubtful := sure
+	doubtful.Unsure = []string{"no probe"}
+	one[0].Trials = []Result{sure, doubtful, doubtful}
+	verdict, because := Verdict("B2", one)
+	if verdict != Holds || !strings.Contains(because, "not counted, because unsure: 2 trials") {
+		t.Errorf("%s: %s", verdict, because)
+	}
+}
+
 func TestAVerdictCountsSureTrialsAlone(t *testing.T) {
 	t.Parallel()
 	all := cells(someSystems, someAcks, []string{"acked"}, func(_, a, _ string) bool { return a == "early" })
