@@ -73,7 +73,7 @@ func TestTheVerdictOnAClaimAndItsCondition(t *testing.T) {
 
 func TestAVerdictSaysHowManyTrialsDidNotCount(t *testing.T) {
 	t.Parallel()
-	one := cells(someSystems[:1], someAcks[:1], []string{"acked"}, func(_, _, _ string) bool { return true })
+	one := cells(someSystems[:1], someAcks[:1], []string{"acked"}, func(_, _, _ string) bool { return false })
 	sure := one[0].Trials[0]
 	doubtful := sure
 	doubtful.Unsure = []string{"no probe"}
