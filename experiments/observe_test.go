@@ -46,21 +46,28 @@ func awaitEnd(name string) Step {
 // seen of its trial.
 func runCell(t *testing.T, c Cell) (report.Cell, observe.Observation) {
 	t.Helper()
-	plan := Plan{Experiments: []Planned{{Experiment: &Experiment{Name: "observed"}, cells: []*Cell{readied(c, Full, 0)}}}}
-	if why := plan.Experiments[0].cells[0].NotRun; why != "" {
-		t.Skip(why)
-	}
-	dir := t.TempDir()
-	run, err := Run(t.Context(), plan, Options{Self: binary, Dir: dir, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cell := run.Experiments[0].Cells[0]
+	cell, dir := cellRun(t, c)
 	seen, err := observe.Load(dir, cell.Trials[0].ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cell, seen
+}
+
+// cellRun carries out one cell, and returns what became of it and the folder of the
+// run.
+func cellRun(t *testing.T, c Cell) (cell report.Cell, dir string) {
+	t.Helper()
+	plan := Plan{Experiments: []Planned{{Experiment: &Experiment{Name: "observed"}, cells: []*Cell{readied(c, Full, 0)}}}}
+	if why := plan.Experiments[0].cells[0].NotRun; why != "" {
+		t.Skip(why)
+	}
+	dir = t.TempDir()
+	run, err := Run(t.Context(), plan, Options{Self: binary, Dir: dir, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run.Experiments[0].Cells[0], dir
 }
 
 func needPrometheus(t *testing.T) {
