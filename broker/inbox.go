@@ -48,7 +48,15 @@ func (b *Inbox) ServeUrgentFirst() { b.urgent = true }
 
 // Put adds a delivery of one of the subscription's queues. It reports false,
 // and keeps nothing, when the inbox is closed.
-func (b *Inbox) Put(d *Delivery) bool {
+func (b *Inbox) Put(d *Delivery) bool { return b.put(d, (*supply).came) }
+
+// PutAside is Put of a delivery that does not count towards the prefetch for now,
+// because it is to be held until its ETA. The driver calls Returned when it counts
+// again, even if that is before the delivery is put, and Settled only for one that
+// counts.
+func (b *Inbox) PutAside(d *Delivery) bool { return b.put(d, (*supply).aside) }
+
+func (b *Inbox) put(d *Delivery, heed func(*supply)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
@@ -58,7 +66,7 @@ func (b *Inbox) Put(d *Delivery) bool {
 	}
 	s := &b.sources[b.index[d.Queue]]
 	s.waiting = slices.Insert(s.waiting, b.place(s, d), d)
-	s.supply.came()
+	heed(&s.supply)
 	b.held++
 	b.signal()
 	return true
@@ -112,7 +120,12 @@ func (b *Inbox) Drop() []*Delivery {
 
 // Remove takes out one delivery if it is still held, for a lease that has
 // expired, and reports whether it was.
-func (b *Inbox) Remove(d *Delivery) bool {
+func (b *Inbox) Remove(d *Delivery) bool { return b.remove(d, (*supply).left) }
+
+// RemoveAside is Remove of a delivery that does not count, see PutAside.
+func (b *Inbox) RemoveAside(d *Delivery) bool { return b.remove(d, (*supply).outdate) }
+
+func (b *Inbox) remove(d *Delivery, heed func(*supply)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &b.sources[b.index[d.Queue]]
@@ -121,7 +134,7 @@ func (b *Inbox) Remove(d *Delivery) bool {
 		return false
 	}
 	s.waiting = slices.Delete(s.waiting, i, i+1)
-	s.supply.left()
+	heed(&s.supply)
 	b.held--
 	b.gone(d)
 	b.signal()

@@ -9,8 +9,8 @@ const (
 	// refillIn is how long a refill may take before the driver is asked to find
 	// out whether there is any: longer than a round trip takes as a rule.
 	refillIn = 2 * time.Millisecond
-	// refillWithin is how long a refill is waited for at most: a server that does
-	// not answer does not stop the worker.
+	// refillWithin is how long a refill is waited for at most, whatever is settled
+	// meanwhile: a server that does not answer does not stop the worker.
 	refillWithin = time.Second
 	// refillsWithin is how long what is here is kept waiting at most, in all, while
 	// one refill after the other comes: a queue of which more comes all the time,
@@ -31,8 +31,10 @@ type supply struct {
 	here  int  // deliveries that are not settled
 	dry   bool // the broker has no more, it was said, and nothing has come since
 
-	turn  uint64 // counts what makes an answer out of date
-	alarm *time.Timer
+	turn   uint64 // counts what makes an answer out of date
+	alarm  *time.Timer
+	begun  time.Time     // when the alarm was set
+	waited time.Duration // how long a refill had been waited for by then
 }
 
 // came: a delivery is here, and more may follow.
@@ -45,6 +47,22 @@ func (s *supply) came() {
 // left: a delivery is not here any more, and makes room for another.
 func (s *supply) left() {
 	s.here = max(s.here-1, 0)
+	s.outdate()
+}
+
+// returned: a delivery that was aside counts again, and takes a room. Without one
+// no refill is waited for.
+func (s *supply) returned() {
+	s.here++
+	s.outdate()
+	if s.here >= s.limit {
+		s.waited = 0
+	}
+}
+
+// aside: a delivery is here that takes no room, and more may follow.
+func (s *supply) aside() {
+	s.dry = false
 	s.next()
 }
 
@@ -60,20 +78,30 @@ func (s *supply) answered() {
 	s.next()
 }
 
+// next: the broker has been heard, and the next refill is another.
 func (s *supply) next() {
+	s.outdate()
+	s.waited = 0
+}
+
+// outdate: what was asked is out of date, and the broker has still to be heard. A
+// server that stands still is waited for no longer because others are settled
+// meanwhile.
+func (s *supply) outdate() {
 	s.turn++
 	if s.alarm != nil {
 		s.alarm.Stop()
 		s.alarm = nil
+		s.waited += time.Since(s.begun)
 	}
 }
 
 // ExpectRefills makes the order of the subscription hold whatever the prefetch
 // is: a queue that has room, and of which the broker has not said that it holds
 // no more, is expected to deliver. Receive then waits for it rather than hand out
-// what its turn is later; no refill is waited for longer than a second,
-// and no delivery is kept waiting for such refills longer than ten seconds in
-// all. The driver calls Settled for each delivery that leaves the consumer's
+// what its turn is later; no refill is waited for longer than a second, however
+// much is settled meanwhile, and no delivery is kept waiting for such refills
+// longer than ten seconds in all. The driver calls Settled for each delivery that leaves the consumer's
 // hands, and Dry when the broker had nothing more.
 //
 // A driver whose broker does not say so by itself passes ask: it is called,
@@ -94,18 +122,12 @@ func (b *Inbox) Settled(queue string) {
 	b.signal()
 }
 
-// Aside says that a delivery of the queue, one that was handed out, counts no
-// more towards the prefetch for now, because it is held until its ETA; aside is
-// false when it counts again.
-func (b *Inbox) Aside(queue string, aside bool) {
+// Returned says that a delivery of the queue, one that was put with PutAside,
+// counts towards the prefetch from now on.
+func (b *Inbox) Returned(queue string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &b.sources[b.index[queue]].supply
-	if aside {
-		s.left()
-	} else {
-		s.here++
-	}
+	b.sources[b.index[queue]].supply.returned()
 	b.signal()
 }
 
@@ -190,15 +212,17 @@ func (b *Inbox) await(s *inboxSource) {
 		}
 	}
 	giveUp := func() { b.answered(s, turn) }
-	if b.refill == nil {
-		u.alarm = time.AfterFunc(refillWithin, giveUp)
+	left := refillWithin - u.waited
+	u.begun = time.Now()
+	if b.refill == nil || left <= refillIn {
+		u.alarm = time.AfterFunc(left, giveUp)
 		return
 	}
 	u.alarm = time.AfterFunc(refillIn, func() {
 		b.mu.Lock()
 		current := u.turn == turn
 		if current {
-			u.alarm = time.AfterFunc(refillWithin-refillIn, giveUp)
+			u.alarm = time.AfterFunc(left-refillIn, giveUp)
 		}
 		b.mu.Unlock()
 		if current {

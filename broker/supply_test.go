@@ -183,3 +183,98 @@ func TestInboxServesTheUrgentOfAQueueFirst(t *testing.T) {
 		t.Errorf("took %v; want %v", got, want)
 	}
 }
+
+// A server that stands still is not waited for anew with each settlement.
+func TestInboxWaitsNoLongerForARefillBecauseMoreIsSettled(t *testing.T) {
+	t.Parallel()
+	for what, ask := range map[string]func(string, func()){"told": nil, "asking": func(string, func()) {}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := subscription(broker.Strict, 0, 0)
+			s.Prefetch = 1001
+			b := broker.NewInbox(s)
+			b.ExpectRefills(ask)
+			fill(b, "q0", 1000)
+			taken(t, b, 1000)
+			fill(b, "q1", 1)
+			begun := time.Now()
+			go func() {
+				for range 1000 {
+					time.Sleep(1500 * time.Microsecond)
+					b.Settled("q0")
+				}
+			}()
+			got := taken(t, b, 1)
+			if waited := time.Since(begun); got[0] != "q1:0" || waited < time.Second || waited > 1010*time.Millisecond {
+				t.Errorf("%s: took %v after %v; want q1:0 after a second", what, got, waited)
+			}
+			b.Close()
+			time.Sleep(time.Second)
+		})
+	}
+}
+
+func TestInboxExpectsMoreBesideWhatIsAsideUntilItCountsAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.NewInbox(subscription(broker.Strict, 0, 0)) // prefetch 1
+		b.ExpectRefills(nil)
+		fill(b, "q1", 2)
+		b.PutAside(&broker.Delivery{Queue: "q0", Message: &task.Message{}})
+		got := taken(t, b, 1)
+		nothingYet(t, b, 900*time.Millisecond) // there is room for another of q0
+		begun := time.Now()
+		b.Returned("q0")
+		got = append(got, taken(t, b, 1)...) // and there is none now
+		if waited := time.Since(begun); waited != 0 || !slices.Equal(got, []string{"q0:0", "q1:0"}) {
+			t.Errorf("took %v, the last after %v", got, waited)
+		}
+		b.Settled("q0")
+		nothingYet(t, b, 900*time.Millisecond)
+		b.Close()
+	})
+}
+
+func TestInboxAsksAnewWhenADeliveryCountsAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := subscription(broker.Strict, 0, 0)
+		s.Prefetch = 2
+		b := broker.NewInbox(s)
+		asked := make(chan func(), 2)
+		b.ExpectRefills(func(_ string, nothing func()) { asked <- nothing })
+		b.PutAside(&broker.Delivery{Queue: "q0", Message: &task.Message{}})
+		taken(t, b, 1)
+		fill(b, "q1", 1)
+		nothingYet(t, b, 3*time.Millisecond)
+		stale := <-asked
+		b.Returned("q0")
+		stale()
+		nothingYet(t, b, 3*time.Millisecond)
+		(<-asked)()
+		if got := taken(t, b, 1); got[0] != "q1:0" {
+			t.Errorf("took %v", got)
+		}
+		b.Close()
+	})
+}
+
+func TestInboxLosesNoRoomWithWhatIsRemovedAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.NewInbox(subscription(broker.Strict, 0, 0)) // prefetch 1
+		b.ExpectRefills(nil)
+		fill(b, "q0", 1)
+		taken(t, b, 1) // it is run, and takes the one room
+		aside := &broker.Delivery{Queue: "q0", Message: &task.Message{}}
+		b.PutAside(aside)
+		if !b.RemoveAside(aside) || b.RemoveAside(aside) {
+			t.Error("remove reports the wrong thing")
+		}
+		fill(b, "q1", 1)
+		begun := time.Now()
+		if got := taken(t, b, 1); got[0] != "q1:0" || time.Since(begun) != 0 {
+			t.Errorf("took %v after %v; want q1:0 at once, there is no room for more of q0", got, time.Since(begun))
+		}
+		b.Close()
+	})
+}

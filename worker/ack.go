@@ -55,7 +55,9 @@ func (w *Worker) ack(ctx context.Context, d *broker.Delivery) error {
 func (w *Worker) settled(done ledger.Event, d *broker.Delivery, err error) {
 	switch {
 	case err == nil:
-		w.flusher.handedOver(d.Session, w.record(done, d, ""))
+		if !w.flusher.handedOver(d.Session, func() int64 { return w.record(done, d, "") }) {
+			w.record(ledger.AckUnsure, d, "the session ended as it was handed over")
+		}
 	case errors.Is(err, broker.ErrStale):
 		w.record(ledger.StaleAck, d, err.Error())
 	default:

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/task"
 )
@@ -86,17 +87,19 @@ type checkpoints struct {
 type watch struct {
 	c            *checkpoints
 	msg          *task.Message
+	session      int // of its delivery
 	crash, pause bool
 	stop         <-chan struct{} // ends a pause like resume; nil: nothing else does
 }
 
 // accept counts the task and tells which triggers are meant for it.
-func (c *checkpoints) accept(m *task.Message) watch {
+func (c *checkpoints) accept(d *broker.Delivery) watch {
+	m := d.Message
 	n := int(c.accepted.Add(1))
 	meant := func(t *Trigger) bool {
 		return t != nil && (t.Task == m.TaskID && t.Task != "" || t.Task == "" && t.Nth == n)
 	}
-	return watch{c: c, msg: m, crash: meant(c.crash), pause: meant(c.pause)}
+	return watch{c: c, msg: m, session: d.Session, crash: meant(c.crash), pause: meant(c.pause)}
 }
 
 // begin is the watch of the checkpoint before any task. There is nothing yet
@@ -117,7 +120,7 @@ func (w watch) reach(p Point) {
 		}
 	}
 	if w.crash && w.c.crash.At == p {
-		w.c.ledger.WriteLast(ledger.Line{Event: ledger.Checkpoint, Task: w.msg.TaskID, Message: w.msg.ID, Point: string(p)})
+		w.c.ledger.WriteLast(ledger.Line{Event: ledger.Checkpoint, Task: w.msg.TaskID, Message: w.msg.ID, Session: w.session, Point: string(p)})
 		die()
 	}
 }

@@ -36,12 +36,17 @@ func (f *flusher) leased() {
 	f.outlive = true
 }
 
-func (f *flusher) handedOver(session int, line int64) {
+// handedOver has the line of a settlement written and remembers it. It reports
+// false, and has nothing written, when the session is over: what became of its
+// settlements was said by then, and no later line may seem to cover this one.
+func (f *flusher) handedOver(session int, write func() int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if session > f.ended || f.outlive {
-		f.session, f.handed = session, max(f.handed, line)
+	if session <= f.ended && !f.outlive {
+		return false
 	}
+	f.session, f.handed = session, max(f.handed, write())
+	return true
 }
 
 func (f *flusher) pending() (session int, line int64, some bool) {
@@ -61,7 +66,9 @@ func (f *flusher) processed(line int64) bool {
 	return true
 }
 
-// giveUp decides that the fate of all that was handed over stays unknown.
+// giveUp decides that the fate of all that was handed over stays unknown, also of
+// what came after the flush had begun: it may be what the driver has told of, and
+// a driver tells once.
 func (f *flusher) giveUp() (upto int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -48,9 +48,9 @@ type job struct {
 	settled bool
 }
 
-// job reads what follows the task of a delivery. The reason says
-// why this worker cannot see to that: then it must not run the task, and what could
-// be read is told that it has failed.
+// job reads what follows the task of a delivery. The reason says why this worker
+// cannot see to that: then it must not run the task, and what could be read is told
+// that it has failed. Of a message that cannot be read only its chord is told.
 func (w *Worker) job(d *broker.Delivery) (j job, reason string) {
 	j = job{Delivery: d, msg: d.Message}
 	if d.Message.Embed == nil {

@@ -65,7 +65,7 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 	if w.record(ledger.Accepted, d, "") < 0 {
 		return // the ledger is broken: the delivery goes back when the consumer closes
 	}
-	at := w.points.accept(d.Message)
+	at := w.points.accept(d)
 	at.reach(Fetched)
 	handler, reason := w.runnable(d)
 	j, unable := w.job(d)

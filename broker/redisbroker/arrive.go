@@ -50,16 +50,15 @@ func (c *Consumer) arrive(got catch, src *source, tag, raw string, text []byte) 
 		Settler:   h,
 	}
 	h.delivery = d
-	c.take(h, m)
+	put := c.inbox.Put
+	if !c.take(h, m) {
+		put = c.inbox.PutAside
+	}
 	c.tell(broker.Arrived, h)
-	if !c.inbox.Put(d) {
+	if !put(d) {
 		c.giveBack(h, true)
 	}
 	c.mu.Lock()
-	if h.next != nil && !h.counted {
-		h.aside = true
-		c.inbox.Aside(src.queue, true)
-	}
 	c.unread--
 	c.settleDown()
 	c.mu.Unlock()
@@ -76,22 +75,21 @@ func seen(again bool, malformed error) broker.Seen {
 	return broker.SeenFirst
 }
 
-// take begins a hold. Where the worker holds what has an ETA, that does not
-// count towards the prefetch until then: Celery raises its prefetch for it.
-func (c *Consumer) take(h *hold, m *task.Message) {
+// take begins a hold and tells whether it counts towards the prefetch. Where the
+// worker holds what has an ETA, that does not count until then: Celery raises its
+// prefetch for it.
+func (c *Consumer) take(h *hold, m *task.Message) (counts bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.holds.add(h)
-	h.counted = true
-	if c.broker.address.delay || m.ETA.IsZero() {
-		return
-	}
-	if wait := time.Until(m.ETA); wait > 0 {
-		h.counted = false
+	wait := time.Until(m.ETA)
+	h.counted = c.broker.address.delay || m.ETA.IsZero() || wait <= 0
+	if !h.counted {
 		h.source.held--
 		h.alarm = time.AfterFunc(wait, func() { c.count(h) })
 		c.ring()
 	}
+	return h.counted
 }
 
 // count counts a hold whose ETA has come, if it is still unsettled.
@@ -103,13 +101,21 @@ func (c *Consumer) count(h *hold) {
 	}
 	h.counted = true
 	h.source.held++
-	c.comeBack(h)
+	c.inbox.Returned(h.source.queue)
 }
 
-// comeBack has the inbox count a hold again. The lock is held.
-func (c *Consumer) comeBack(h *hold) {
-	if h.aside {
-		h.aside = false
-		c.inbox.Aside(h.source.queue, false)
+// withdraw ends a hold that Receive has not handed out, and tells whether it was
+// one.
+func (c *Consumer) withdraw(h *hold) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	remove := c.inbox.Remove
+	if !h.counted {
+		remove = c.inbox.RemoveAside
 	}
+	if !remove(h.delivery) || !h.delivery.Abandon() {
+		return false
+	}
+	c.letGo(h)
+	return true
 }

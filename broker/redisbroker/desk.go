@@ -39,9 +39,10 @@ func (c *Consumer) hand(h *hold, want settlement, awaited bool) bool {
 	if c.desk.ended {
 		return false
 	}
+	if h.counted {
+		c.inbox.Settled(h.source.queue)
+	}
 	c.letGo(h)
-	c.comeBack(h)
-	c.inbox.Settled(h.source.queue)
 	c.desk.handed++
 	h.want, h.seq, h.awaited = want, c.desk.handed, awaited
 	c.desk.pending = append(c.desk.pending, h)

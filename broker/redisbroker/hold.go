@@ -36,7 +36,6 @@ type hold struct {
 	// The consumer's lock guards what follows.
 	prev, next *hold       // among the unsettled
 	counted    bool        // it counts towards the prefetch
-	aside      bool        // the inbox knows that it does not
 	alarm      *time.Timer // counts it when its ETA comes
 
 	want    settlement

@@ -97,7 +97,7 @@ func (b *Broker) runLane() {
 				return
 			}
 		}
-		p, freed = r.rest, len(r.batches)
+		p, freed = r.rest, r.frees()
 		if err := l.send(r); err != nil {
 			l.cut()
 			l.client.Close()
@@ -130,6 +130,14 @@ type round struct {
 	count   int
 	bytes   int
 	rest    *batch // the last batch, when not all of it is in the round
+}
+
+// frees is how many publishers have nothing more to wait for after the round.
+func (r *round) frees() int {
+	if r.rest != nil {
+		return len(r.batches) - 1
+	}
+	return len(r.batches)
 }
 
 // parcel is one command: the messages for one key that follow each other.

@@ -109,13 +109,7 @@ func (t *trade) renewedBy(n *turn) {
 			continue
 		}
 		h.lease.Store(0) // a settlement is to ask and wait
-		c.mu.Lock()
-		c.comeBack(h)
-		c.mu.Unlock()
-		if c.inbox.Remove(h.delivery) && h.delivery.Abandon() {
-			c.mu.Lock()
-			c.letGo(h)
-			c.mu.Unlock()
+		if c.withdraw(h) {
 			c.tell(broker.Dropped, h)
 		}
 	}

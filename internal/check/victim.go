@@ -79,7 +79,7 @@ func (h *history) lastWords(b *book) {
 		h.unsure.add("the last line of the victim %s is not the checkpoint %s but %s", b.proc.Name, want, last.Point)
 	case b.torn:
 		h.unsure.add("the checkpoint %s is not the last word of the victim %s: a torn line follows", want, b.proc.Name)
-	case !h.trial.Expect.AckRaces && !b.vouched(last):
+	case !h.trial.Expect.AckRaces && !b.vouched(last, h.trial.Expect.LeaseBound):
 		h.unsure.add("the victim %s died at the checkpoint %s, but nothing shows that its acknowledgement had been processed by then", b.proc.Name, want)
 	}
 }
@@ -91,14 +91,23 @@ var racing = map[string]bool{"ack-sent": true, "late-ack-sent": true}
 // vouched tells whether the acknowledgement of the checkpoint's own message, if
 // it had been handed over, is covered by an acked line. At the checkpoints that
 // are no races it must be: otherwise they are one. Of what was given up as unsure
-// no later acked line says anything.
-func (b *book) vouched(at ledger.Line) bool {
+// no later acked line says anything. Where deliveries end with their session
+// another delivery's acknowledgement is no matter: the message came again. Where
+// they outlive it that one may still be on its way. (A checkpoint without a session
+// does not tell which delivery it was.)
+func (b *book) vouched(at ledger.Line, outlive bool) bool {
+	if racing[at.Point] || at.Message == "" {
+		return true
+	}
 	var sent int64 // 0: none waits for a word
 	var unsure bool
 	for _, l := range b.lines {
+		own := l.Message == at.Message && (outlive || at.Session == 0 || l.Session == at.Session)
 		switch {
-		case l.Event == ledger.AckSent && l.Message == at.Message:
+		case own && l.Event == ledger.AckSent:
 			sent, unsure = l.Seq, false
+		case own && l.Event == ledger.AckUnsure:
+			sent, unsure = 0, true
 		case sent == 0 || l.Upto < sent:
 		case l.Event == ledger.Acked:
 			sent = 0
@@ -106,7 +115,7 @@ func (b *book) vouched(at ledger.Line) bool {
 			sent, unsure = 0, true
 		}
 	}
-	return racing[at.Point] || at.Message == "" || sent == 0 && !unsure
+	return sent == 0 && !unsure
 }
 
 func newVictim(h *history, b *book) *victim {

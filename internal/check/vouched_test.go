@@ -32,7 +32,43 @@ func TestAnAcknowledgementIsVouchedForByAnAckedLineAndByNoneAfterItWasUnsure(t *
 		}
 		b := &book{lines: c.lines}
 		at := ledger.Line{Event: ledger.Checkpoint, Message: "m", Point: "acked"}
-		if got := b.vouched(at); got != c.want {
+		if got := b.vouched(at, false); got != c.want {
+			t.Errorf("%s: vouched for is %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestADeliveryIsVouchedForByItsOwnAcknowledgementAlone(t *testing.T) {
+	t.Parallel()
+	line := func(event ledger.Event, session int) ledger.Line {
+		return ledger.Line{Event: event, Message: "m", Session: session}
+	}
+	sent, unsure := line(ledger.AckSent, 1), line(ledger.AckUnsure, 1)
+	again := line(ledger.Received, 2)
+	acked := ledger.Line{Event: ledger.Acked, Session: 2, Upto: 9}
+	for name, c := range map[string]struct {
+		lines         []ledger.Line
+		session       int // of the checkpoint
+		want, outlive bool
+	}{
+		"its own is unsure":                          {[]ledger.Line{unsure}, 1, false, false},
+		"and others were acked before":               {[]ledger.Line{sent, acked, unsure}, 1, false, false},
+		"and others were acked after":                {[]ledger.Line{unsure, acked}, 1, false, false},
+		"the first delivery was unsure":              {[]ledger.Line{unsure, again}, 2, true, false},
+		"the first was on its way":                   {[]ledger.Line{sent, again}, 2, true, false},
+		"the first is still running":                 {[]ledger.Line{unsure, again}, 1, false, false},
+		"the second is on its way":                   {[]ledger.Line{unsure, again, line(ledger.AckSent, 2)}, 2, false, false},
+		"the second is acked":                        {[]ledger.Line{unsure, again, line(ledger.AckSent, 2), acked}, 2, true, false},
+		"the first outlives its session":             {[]ledger.Line{sent, again}, 2, false, true},
+		"the first outlives its session, and unsure": {[]ledger.Line{unsure, again}, 2, false, true},
+		"a checkpoint without a session":             {[]ledger.Line{unsure, again}, 0, false, false},
+	} {
+		for i := range c.lines {
+			c.lines[i].Seq = int64(i + 1)
+		}
+		b := &book{lines: c.lines}
+		at := ledger.Line{Event: ledger.Checkpoint, Message: "m", Session: c.session, Point: "started"}
+		if got := b.vouched(at, c.outlive); got != c.want {
 			t.Errorf("%s: vouched for is %v, want %v", name, got, c.want)
 		}
 	}

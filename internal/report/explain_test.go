@@ -154,6 +154,31 @@ func TestAKilledWorkerIsNoPartOfATaskThatItHadSettled(t *testing.T) {
 	}
 }
 
+// An acknowledgement that was unsure by itself is covered by no later flush.
+func TestAnUnsureAcknowledgementIsNotToldAsProcessed(t *testing.T) {
+	t.Parallel()
+	for name, events := range map[string][]ledger.Event{
+		"instead of ack-sent": {ledger.AckSending, ledger.AckUnsure},
+		"after ack-sent":      {ledger.AckSending, ledger.AckSent, ledger.AckUnsure},
+	} {
+		p := newTape(t, "rabbitmq", "late", "started")
+		p.start("runner", "producer", "victim")
+		p.does("producer", "task-a", ledger.Attempted, ledger.Confirmed)
+		p.does("victim", "task-a", ledger.Received, ledger.Accepted, ledger.Started, ledger.Finished)
+		p.does("victim", "task-a", events...)
+		works(p, "victim", "task-b", "late") // acked in a later session, with all lines so far
+		p.crash("victim", "task-z", "started")
+		trial, files := p.census()
+		var b strings.Builder
+		if err := report.Explain(&b, trial, files, "task-a"); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.String(); !strings.Contains(got, "does not know whether its settlement took effect") || strings.Contains(got, "has processed that acknowledgement") {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
+}
+
 // saveTrial writes a trial's ledgers into the run's folder.
 func saveTrial(t *testing.T, runDir string, trial ledger.Trial, files map[string]ledger.File) {
 	t.Helper()

@@ -1,0 +1,83 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"acklab/broker"
+	"acklab/internal/ledger"
+)
+
+// hangsUp is a settler whose session ends between the acknowledgement and the
+// return from it.
+type hangsUp struct {
+	broker.Settler
+	hangUp func()
+}
+
+func (h hangsUp) Ack(ctx context.Context, d *broker.Delivery) error {
+	defer h.hangUp()
+	return h.Settler.Ack(ctx, d)
+}
+
+type firstHangsUp struct {
+	broker.Consumer
+	once   sync.Once
+	hangUp func()
+}
+
+func (c *firstHangsUp) Receive(ctx context.Context) (*broker.Delivery, error) {
+	d, err := c.Consumer.Receive(ctx)
+	if err == nil {
+		c.once.Do(func() { d.Settler = hangsUp{d.Settler, c.hangUp} })
+	}
+	return d, err
+}
+
+func TestAnAckThatReturnsAfterItsSessionEndedIsUnsureAndNoLaterOneVouchesForIt(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.meddled(func(c broker.Consumer) broker.Consumer {
+			return &firstHangsUp{Consumer: c, hangUp: b.server.CloseConnections}
+		})
+		m := b.publish("noop")
+		b.start()
+		if l := b.one(ledger.AckUnsure); l.Task != m.TaskID || l.Message != m.ID || l.Session != 1 || l.Upto != 0 {
+			t.Errorf("ack-unsure: %+v; want it of the delivery in session 1", l)
+		}
+		b.publish("noop")
+		b.sleep(time.Second)
+		if sent := b.one(ledger.AckSent); sent.Session != 2 || b.one(ledger.Acked).Upto != sent.Seq {
+			t.Errorf("ack-sent: %+v, acked: %+v; want them of session 2 alone", sent, b.one(ledger.Acked))
+		}
+	})
+}
+
+// A driver tells of a failure once, and to a flush that began before the line was
+// written.
+func TestAFlushThatFailsLeavesNothingThatWasHandedOverMeanwhileToALaterOne(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		answer := make(chan error)
+		b.flushing(func(ctx context.Context) error {
+			select {
+			case err := <-answer:
+				return err
+			case <-ctx.Done():
+				return nil
+			}
+		})
+		b.publish("noop")
+		b.start()
+		b.sleep(time.Second)
+		b.publish("noop")
+		b.settle()
+		answer <- fmt.Errorf("one of them found no claim: %w", broker.ErrUnsure)
+		b.sleep(time.Second)
+		sent := b.lines(ledger.AckSent)
+		if l := b.one(ledger.AckUnsure); len(sent) != 2 || l.Upto != sent[1].Seq {
+			t.Errorf("ack-unsure: %+v; ack-sent: %+v", l, sent)
+		}
+	})
+}
