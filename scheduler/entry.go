@@ -52,6 +52,7 @@ type verdict struct {
 // are owed; the one tick of a moment is owed however long ago it was.
 func (e *entry) begin(state State, now time.Time) (Beginning, bool) {
 	e.state, e.began, e.again = state, now, now
+	e.state.Damaged = false
 	text := e.TimingText()
 	fresh := state.Timing != text
 	if fresh {
