@@ -151,7 +151,7 @@ func TestRemovingTakesTheStateAndLeavesTheHistoryForAWhile(t *testing.T) {
 	if requests, err := s.Requests(soon(t)); err != nil || len(requests) != 1 || requests[0].ID() != kept.ID() {
 		t.Errorf("requests %v, %v", requests, err)
 	}
-	if past, err := s.History(soon(t), "a"); err != nil || len(past) != 1 {
+	if past, err := history(t, s, "a"); err != nil || len(past) != 1 {
 		t.Errorf("history %v, %v", past, err)
 	}
 }
@@ -170,7 +170,7 @@ func TestWhatComesAfterARemovalLeavesNothing(t *testing.T) {
 	if states := mustStates(t, s); len(states) != 0 {
 		t.Errorf("states %v", states)
 	}
-	if past, err := s.History(soon(t), "a"); err == nil && len(past) != 0 {
+	if past, err := history(t, s, "a"); err == nil && len(past) != 0 {
 		t.Errorf("history %v", past)
 	}
 	_, err = s.Add(soon(t), hourly("a"))
@@ -180,6 +180,13 @@ func TestWhatComesAfterARemovalLeavesNothing(t *testing.T) {
 	if states := mustStates(t, s); states["a"].Runs != 1 {
 		t.Errorf("the new one's states %v", states)
 	}
+}
+
+// history is how the ticks of a schedule ended; all of it can be read.
+func history(t *testing.T, s *redisstore.Store, name string) ([]scheduler.Outcome, error) {
+	t.Helper()
+	past, unreadable, err := s.History(soon(t), name)
+	return past, errors.Join(err, unreadable)
 }
 
 func TestTheHistoryHasAnEnd(t *testing.T) {
@@ -192,7 +199,7 @@ func TestTheHistoryHasAnEnd(t *testing.T) {
 		outcomes = append(outcomes, scheduler.Outcome{Tick: tick, Kind: scheduler.Skipped, N: 1, Task: tick.ID()})
 	}
 	must(t, s.Settle(soon(t), l.Term(), outcomes))
-	past, err := s.History(soon(t), "a")
+	past, err := history(t, s, "a")
 	must(t, err)
 	if len(past) != redisstore.Kept || past[0].Task != outcomes[len(outcomes)-1].Task {
 		t.Errorf("%d outcomes, of which the first is %v", len(past), past[0])
@@ -324,4 +331,25 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 	for range s.Watch(t.Context()) {
 	}
 	s.Close()
+}
+
+func TestTheLastScheduleOfAFileIsTheOneThatIsListed(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	leader, editor := open(t, url, redisstore.Options{}), open(t, url, redisstore.Options{})
+	mustLead(t, leader)
+	for range 3 {
+		file := &fileSource{}
+		shown := leader.Showing(file)
+		for i := range 30 {
+			file.set(hourly(fmt.Sprint(i)))
+			_, err := shown.Load(soon(t))
+			must(t, err)
+		}
+		is(t, []string{"29 file"}, func() []string { return listed(t, editor) })
+	}
+	leader.Close() // waits for all copies
+	if got := listed(t, editor); !slices.Equal(got, []string{"29 file"}) {
+		t.Errorf("listed are %v", got)
+	}
 }

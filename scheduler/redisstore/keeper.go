@@ -16,8 +16,8 @@ import (
 )
 
 // States implements scheduler.Keeper. It reads everything, which is for the
-// beginning of a term and for reloads. What cannot be read is left out and logged once: without
-// its state a schedule begins anew, and without its claim a tick is not sent again.
+// beginning of a term and after edits. What cannot be read is left out and logged
+// once: a state is Damaged then, and without its claim a tick is not sent again.
 func (s *Store) States(ctx context.Context) (map[string]scheduler.State, error) {
 	return call(ctx, s, "read the states", func(ctx context.Context) (map[string]scheduler.State, error) {
 		var states, pending *redis.MapStringStringCmd

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -88,7 +89,7 @@ func TestWhatCannotBeReadIsLeftOutAndSaidOnce(t *testing.T) {
 	if len(all) != 1 || all[0].Schedule.Name != "good" {
 		t.Errorf("listed %v", all)
 	}
-	for _, word := range append(said[:5:5], `copy of the file's schedule "no JSON"`) {
+	for _, word := range append(said[:len(said):len(said)], `copy of the file's schedule "no JSON"`) {
 		if word = strings.ReplaceAll(word, `\`, ""); unreadable == nil || !strings.Contains(unreadable.Error(), word) {
 			t.Errorf("%q is not said of the list: %v", word, unreadable)
 		}
@@ -102,6 +103,52 @@ func TestWhatCannotBeReadIsLeftOutAndSaidOnce(t *testing.T) {
 	if n := strings.Count(log.String(), said[0]); n != 2 {
 		t.Errorf("%s is said %d times after it came again", said[0], n)
 	}
+}
+
+func TestOneBadLineOfAHistoryHidesNoOther(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	s, c := open(t, url, redisstore.Options{}), client(t, url)
+	for i, bad := range []string{"7", `{"tick":{"schedule":"b"}}`, ""} {
+		tick := scheduler.Tick{Schedule: "a", Due: time.Unix(int64(i), 0)}
+		must(t, s.Settle(soon(t), 0, []scheduler.Outcome{{Tick: tick, Kind: scheduler.Skipped, N: 1, Task: tick.ID()}}))
+		must(t, c.LPush(soon(t), "acklab:schedule:history:a", bad).Err())
+	}
+	past, unreadable, err := s.History(soon(t), "a")
+	must(t, err)
+	if len(past) != 3 || unreadable == nil || strings.Count(unreadable.Error(), `of schedule "a": `) != 3 {
+		t.Errorf("%v; unreadable: %v", past, unreadable)
+	}
+}
+
+func TestAScheduleThatCannotBeReadIsNotRunNow(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	s, c := open(t, url, redisstore.Options{}), client(t, url)
+	must(t, c.HSet(soon(t), "acklab:schedule:entries", "bad", `7 {"name":"bad","task":"noop","every":"1ms"}`, "hidden", "7").Err())
+	must(t, c.HSet(soon(t), "acklab:schedule:file", "hidden", text(t, hourly("hidden"))).Err())
+	if _, err := s.RunNow(soon(t), "bad"); err == nil || !strings.Contains(err.Error(), "every: 1ms is outside") {
+		t.Errorf("a tick of it: %v", err)
+	}
+	if _, err := s.RunNow(soon(t), "hidden"); err != nil {
+		t.Errorf("a tick of the file's: %v", err)
+	}
+	if _, err := s.RunNow(soon(t), "none"); !errors.Is(err, redisstore.ErrAbsent) {
+		t.Errorf("a tick of none: %v", err)
+	}
+	if asked, err := s.Requests(soon(t)); err != nil || len(asked) != 1 {
+		t.Errorf("asked for are %v, %v", asked, err)
+	}
+}
+
+// client sees the database as it is.
+func client(t *testing.T, url string) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	must(t, err)
+	c := redis.NewClient(options)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
 }
 
 func text(t *testing.T, v any) string {
@@ -121,10 +168,7 @@ func TestAStateOfAnotherFormSpoilsNothingAndIsWrittenOver(t *testing.T) {
 			url := database(t)
 			var log journal
 			s := open(t, url, redisstore.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-			options, err := redis.ParseURL(url)
-			must(t, err)
-			c := redis.NewClient(options)
-			defer c.Close()
+			c := client(t, url)
 			spoil := func() {
 				must(t, c.HSet(soon(t), "acklab:schedule:states", "bad", bad).Err())
 				if got := mustStates(t, s)["bad"]; !got.Damaged || got.Timing != "" || !got.LastDue.IsZero() || got.Runs != 0 {
