@@ -333,23 +333,28 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 	s.Close()
 }
 
-func TestTheLastScheduleOfAFileIsTheOneThatIsListed(t *testing.T) {
+func TestTheLastCopyOfAFileIsTheOneThatIsListed(t *testing.T) {
 	t.Parallel()
 	url := database(t)
 	leader, editor := open(t, url, redisstore.Options{}), open(t, url, redisstore.Options{})
 	mustLead(t, leader)
-	for range 3 {
-		file := &fileSource{}
-		shown := leader.Showing(file)
-		for i := range 30 {
-			file.set(hourly(fmt.Sprint(i)))
-			_, err := shown.Load(soon(t))
-			must(t, err)
-		}
-		is(t, []string{"29 file"}, func() []string { return listed(t, editor) })
+	file := &fileSource{}
+	shown := leader.Showing(file)
+	var many []scheduler.Schedule
+	for i := range 5000 {
+		many = append(many, hourly(fmt.Sprint(i)))
 	}
-	leader.Close() // waits for all copies
-	if got := listed(t, editor); !slices.Equal(got, []string{"29 file"}) {
-		t.Errorf("listed are %v", got)
+	for _, all := range [][]scheduler.Schedule{many, {hourly("last")}} { // a long copy, and one that could overtake it
+		file.set(all...)
+		_, err := shown.Load(soon(t))
+		must(t, err)
+		time.Sleep(5 * time.Millisecond) // so that the long one has begun
+	}
+	is(t, []string{"last file"}, func() []string { return listed(t, editor) })
+	for range 30 { // and stays it
+		if got := listed(t, editor); !slices.Equal(got, []string{"last file"}) {
+			t.Fatalf("%d are listed", len(got))
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
