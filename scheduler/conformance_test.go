@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"acklab/scheduler"
 	"acklab/scheduler/schedulertest"
@@ -73,6 +74,7 @@ func TestAFileIsASource(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "beat.yaml")
 		var mu sync.Mutex
 		var all []scheduler.Schedule
+		written := time.Now().Add(-time.Hour)
 		write := func() error {
 			if all == nil {
 				all = []scheduler.Schedule{}
@@ -80,6 +82,10 @@ func TestAFileIsASource(t *testing.T) {
 			text, err := json.Marshal(map[string]any{"schedules": all})
 			if err == nil {
 				err = os.WriteFile(path+".new", text, 0o644)
+			}
+			if err == nil { // one that was written just now is not read yet
+				written = written.Add(time.Second)
+				err = os.Chtimes(path+".new", written, written)
 			}
 			if err == nil {
 				err = os.Rename(path+".new", path)

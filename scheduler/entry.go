@@ -37,6 +37,7 @@ type entry struct {
 	began time.Time // when this term began to look after it
 	again time.Time // not before this is what is owed tried (again)
 	wake  time.Time // when there is something to do; zero: never
+	turn  int       // when something of it was last tried, in turns of the term
 	place int       // in the heap; -1: not there
 	gone  bool      // no source has it any more
 }
@@ -51,6 +52,7 @@ type verdict struct {
 // are owed; the one tick of a moment is owed however long ago it was.
 func (e *entry) begin(state State, now time.Time) (Beginning, bool) {
 	e.state, e.began, e.again = state, now, now
+	e.state.Damaged = false
 	text := e.TimingText()
 	fresh := state.Timing != text
 	if fresh {

@@ -9,7 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"slices"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -30,11 +31,51 @@ const maxFile = 16 << 20
 type File struct {
 	Path string
 	Log  *slog.Logger // for what Watch cannot do; nil: discarded
+
+	sight sight
+	mu    sync.Mutex    // guards what follows
+	last  *content      // what was read last; nil: nothing was
+	again chan struct{} // tells a watch that there is more to read
 }
 
-// Load reads the file. Errors have the form beat.yaml:3:5: what is wrong, with
-// line and column from 1.
+// content is what came of reading a file.
+type content struct {
+	schedules []Schedule
+	err       error
+}
+
+// Load reads the file. One that somebody may be writing is not read: what was
+// read last is returned once more, and a watch tells when the file was left alone.
+// Only the first time it is read as it is. Errors have the form beat.yaml:3:5:
+// what is wrong, with line and column from 1.
 func (f *File) Load(context.Context) ([]Schedule, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before, still := f.sight.look(f.Path)
+	if still || f.last == nil {
+		var c content
+		c.schedules, c.err = f.read()
+		after, _ := f.sight.look(f.Path)
+		still = still && after == before
+		if still || f.last == nil {
+			f.last = &c
+		}
+	}
+	if !still {
+		notify(f.unread())
+	}
+	return slices.Clone(f.last.schedules), f.last.err
+}
+
+// unread has a value when there is more to read than Load has. Its caller holds mu.
+func (f *File) unread() chan struct{} {
+	if f.again == nil {
+		f.again = make(chan struct{}, 1)
+	}
+	return f.again
+}
+
+func (f *File) read() ([]Schedule, error) {
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return nil, err
@@ -181,9 +222,4 @@ func syntaxError(err error) error {
 		return &placed{load.Mark.Line, max(load.Mark.Column, 1), errors.New(load.Message)}
 	}
 	return &placed{err: err}
-}
-
-// Watch tells of changes, whatever way of writing made them; see Source.
-func (f *File) Watch(ctx context.Context) <-chan struct{} {
-	return watchFile(ctx, filepath.Clean(f.Path), f.Log)
 }

@@ -29,12 +29,15 @@ func TestMain(m *testing.M) {
 
 var errAway = fmt.Errorf("publish: %w", &broker.Refusal{Reason: broker.Unreachable})
 
-// desk is a broker that takes what it is given, unless fate says otherwise.
+// desk is a broker that takes what it is given, unless fate says otherwise. A queue
+// of which stuck says so gives no answer before the deadline, and what is behind
+// its first message in the same call is not sent, as with RabbitMQ.
 type desk struct {
 	broker.Broker
-	mu   sync.Mutex
-	fate func(*task.Message) error
-	sent []sentAt
+	mu    sync.Mutex
+	fate  func(*task.Message) error
+	stuck func(queue string) bool
+	sent  []sentAt
 }
 
 type sentAt struct {
@@ -43,12 +46,21 @@ type sentAt struct {
 	err error
 }
 
-func (d *desk) Publish(_ context.Context, msgs ...*task.Message) []error {
+func (d *desk) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	errs := make([]error, len(msgs))
+	late := false
 	for i, m := range msgs {
-		if d.fate != nil {
+		switch {
+		case late:
+			errs[i] = &broker.Refusal{Reason: broker.Cancelled, Err: ctx.Err()}
+		case d.stuck != nil && d.stuck(m.Queue):
+			late, errs[i] = true, broker.ErrUnsure
+			d.mu.Unlock()
+			<-ctx.Done()
+			d.mu.Lock()
+		case d.fate != nil:
 			errs[i] = d.fate(m)
 		}
 		d.sent = append(d.sent, sentAt{m, time.Now(), errs[i]})
@@ -60,6 +72,12 @@ func (d *desk) setFate(fate func(*task.Message) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fate = fate
+}
+
+func (d *desk) setStuck(stuck func(queue string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stuck = stuck
 }
 
 // taken are the messages that the desk has confirmed.

@@ -196,3 +196,120 @@ func TestAFrozenBrokerIsAskedForOneTickOfEachQueue(t *testing.T) {
 		}
 	})
 }
+
+func TestAQueueThatNeverConfirmsHoldsUpTheOthersForOnePublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var all []Schedule
+		for i := range 4 { // two queues are stuck, and two are not
+			s := every(fmt.Sprint(i), 30*time.Second)
+			s.Queue, s.CatchUp, s.Window = s.Name, CatchUpAll, time.Hour
+			all = append(all, s)
+		}
+		r := set(t, all...)
+		r.desk.setStuck(func(queue string) bool { return queue < "2" })
+		r.open()
+		const minutes = 10
+		wait(minutes*time.Minute + publishWithin + longPause)
+		taken := r.desk.taken()
+		for _, s := range taken {
+			late := s.at.Sub(begin) % (30 * time.Second)
+			if late > publishWithin && s.at.Sub(begin) > time.Minute {
+				t.Errorf("%s is sent %s late, at %s", s.Name, late, s.at.Sub(begin))
+			}
+		}
+		if n := len(taken); n != minutes*2*2 {
+			t.Errorf("%d taken", n)
+		}
+		// One of the two answers again, and is not starved by the other.
+		r.desk.setStuck(func(queue string) bool { return queue == "0" })
+		wait(3 * (publishWithin + longPause))
+		open := map[string]bool{}
+		for _, s := range r.desk.taken() {
+			open[s.Queue] = true
+		}
+		if len(open) != 3 {
+			t.Errorf("served are %v", open)
+		}
+		r.desk.setStuck(nil)
+		wait(publishWithin + longPause)
+		r.end()
+		if text := r.log.String(); strings.Contains(text, "the broker takes nothing") || strings.Count(text, "a queue takes nothing") != 2 {
+			t.Errorf("the log says:\n%s", text)
+		}
+	})
+}
+
+func TestABrokerThatIsBackServesAllQueuesThoughOneIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := every("a", time.Hour), every("b", time.Second)
+		a.Queue, b.Queue = "a", "b"
+		r := set(t, a, b)
+		r.desk.setFate(func(*task.Message) error { return errAway })
+		r.open()
+		wait(time.Hour + 10*time.Second)
+		r.desk.setFate(func(m *task.Message) error {
+			if m.Queue == "b" {
+				return broker.ErrUnsure
+			}
+			return nil
+		})
+		wait(3 * longPause)
+		r.end()
+		if n := len(r.desk.taken()); n != 1 {
+			t.Errorf("%d taken", n)
+		}
+	})
+}
+
+func TestTheSchedulesOfAClosedQueueTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := set(t, every("rare", time.Hour), every("frequent", time.Second))
+		r.desk.setFate(func(*task.Message) error { return broker.ErrUnsure })
+		r.open()
+		wait(time.Hour + time.Minute)
+		r.desk.setFate(func(m *task.Message) error {
+			if m.Name == "frequent" {
+				return broker.ErrUnsure
+			}
+			return nil
+		})
+		wait(3 * longPause)
+		r.end()
+		if n := len(r.desk.taken()); n != 1 {
+			t.Errorf("%d taken", n)
+		}
+	})
+}
+
+// What a driver refuses by itself says nothing of the broker.
+func TestAMessageThatCannotBeSentTellsNothingOfItsQueue(t *testing.T) {
+	for _, reason := range []broker.Reason{broker.Invalid, broker.TooLarge, broker.Cancelled} {
+		t.Run(string(reason), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := set(t, every("bad", 7*time.Second), every("good", 3*time.Second))
+				r.desk.setFate(func(m *task.Message) error {
+					if m.Name == "bad" {
+						return &broker.Refusal{Reason: reason}
+					}
+					return broker.ErrUnsure
+				})
+				r.open()
+				wait(5 * time.Minute)
+				if n := len(r.desk.attempts(DefaultQueue)); n > 5*60/3+5*60/7 {
+					t.Errorf("%d tries", n)
+				}
+				r.desk.setFate(nil)
+				wait(longPause)
+				r.end()
+				if n := r.counted(); n["good"] == 0 {
+					t.Errorf("sent %v", n)
+				}
+				text := r.log.String()
+				if strings.Count(text, "answers again") != 1 || strings.Count(text, "takes nothing") != 1 {
+					t.Errorf("the log says:\n%s", text)
+				}
+			})
+		})
+	}
+}

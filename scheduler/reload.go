@@ -73,11 +73,16 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			}
 			found[s.Name] = true
 			old := t.entries[s.Name]
-			if old != nil && old.state.Timing != "" && states[s.Name].Timing == "" {
-				t.leave(old) // it was removed, and this is another one
-				delete(t.entries, s.Name)
-				removed++
-				old = nil
+			kept := states[s.Name]
+			if old != nil && old.state.Timing != "" && kept.Timing == "" {
+				if kept.Damaged { // it is the same one, and what is known of it here counts
+					t.begun[s.Name] = Beginning{Timing: old.state.Timing, Since: old.state.Since}
+				} else { // it was removed, and this is another one
+					t.leave(old)
+					delete(t.entries, s.Name)
+					removed++
+					old = nil
+				}
 			}
 			print, timing, err := t.usable(s)
 			if err != nil {
@@ -88,7 +93,7 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 				old.source = t.Sources[i]
 				continue
 			}
-			state := states[s.Name]
+			state := kept
 			if old != nil {
 				state = old.state
 				changed++

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"acklab/internal/ledger"
+	"acklab/task"
 )
 
 func TestAOneOffIsSentOnceAndDisappears(t *testing.T) {
@@ -277,6 +278,38 @@ func TestAScheduleThatCannotBeUsedIsSaidOnce(t *testing.T) {
 		}
 		if n := strings.Count(r.log.String(), errTwice.Error()); n != 1 {
 			t.Errorf("the name of two sources is said %d times", n)
+		}
+	})
+}
+
+func TestAStateThatCannotBeReadIsWrittenAgainByWhoKnowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := every("a", time.Minute)
+		s.CatchUp, s.Window = CatchUpAll, time.Hour
+		r := set(t, s)
+		k := NewMemory()
+		r.cfg.Keeper = k
+		r.open()
+		wait(90 * time.Second) // a at 1m
+		r.desk.setFate(func(*task.Message) error { return errAway })
+		wait(time.Minute) // a of 2m is owed
+		k.mu.Lock()
+		k.states["a"] = State{Damaged: true}
+		k.mu.Unlock()
+		for range 3 {
+			r.source.edit(nil, s)
+			wait(time.Second)
+		}
+		states, _ := k.States(context.Background())
+		if got := states["a"]; got.Timing != s.TimingText() || !got.Since.Equal(begin) {
+			t.Errorf("%+v", got)
+		}
+		r.desk.setFate(nil)
+		wait(longPause)
+		r.end()
+		if n := r.counted(); n["a"] != 2 || strings.Contains(r.log.String(), "removed=1") {
+			t.Errorf("sent %v, and the log says:\n%s", n, &r.log)
 		}
 	})
 }

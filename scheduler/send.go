@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"acklab/broker"
@@ -29,39 +30,71 @@ type sending struct {
 	skip  string // why it is not sent after all; "": it is
 }
 
+// round does what is to be done now: everything that nothing holds back, and then
+// one tick for each outage whose pause is over. An error is the keeper's, the
+// lease's or the ledger's: then what was to be sent is still owed.
+func (t *term) round(ctx context.Context, now time.Time) error {
+	var held []sending // one of each entry that an outage holds up
+	var err error
+	for err == nil && t.anyDue(now) {
+		var more []sending
+		more, err = t.pass(ctx, now)
+		held = append(held, more...)
+	}
+	if err != nil || len(held) == 0 {
+		for _, s := range held {
+			t.putBack(s.entry)
+		}
+		return err
+	}
+	return t.probe(ctx, held, now)
+}
+
+// anyDue: an entry has something to do at now.
+func (t *term) anyDue(now time.Time) bool {
+	return len(t.agenda) > 0 && !t.agenda[0].wake.After(now)
+}
+
 // pass takes up to a batch of entries that have something to do, fewer if much of
-// what they owe ends unsent, and does it. An
-// error is the keeper's, the lease's or the ledger's: then what was to be sent is
-// still owed.
-func (t *term) pass(ctx context.Context, now time.Time) error {
+// what they owe ends unsent, and does it. What an outage holds up it returns,
+// without a message, the oldest tick of each entry, which is then not in the agenda.
+func (t *term) pass(ctx context.Context, now time.Time) (held []sending, err error) {
 	var due []*entry
 	var out []sending
-	for len(t.agenda) > 0 && len(out) < batch && len(t.ended) < batch && !t.agenda[0].wake.After(now) {
+	for len(out) < batch && len(t.ended) < batch && t.anyDue(now) {
 		e := t.agenda[0]
 		t.agenda.drop(e)
+		send := t.decide(e, now)
+		if len(send) > 0 && t.outageOf(e.to.Queue) != nil {
+			held = append(held, sending{owed: send[0], entry: e})
+			continue
+		}
 		due = append(due, e)
-		out = append(out, t.decide(e, now)...)
+		for _, o := range send {
+			out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, e.to, t.Origin)})
+		}
 	}
-	t.overlap(ctx, out, now)
-	err := ctx.Err() // what was asked while it ended says nothing
-	if err == nil {
-		err = t.send(ctx, out)
-	}
+	err = t.send(ctx, out, now)
 	for _, e := range due {
-		if e.spent() {
-			e.next = Tick{}
-		}
-		if o := t.outageOf(e.to.Queue); o != nil {
-			e.again = o.back
-		}
-		t.agenda.put(e)
+		t.putBack(e)
 	}
-	return err
+	return held, err
+}
+
+// putBack puts an entry that was taken out of the agenda back.
+func (t *term) putBack(e *entry) {
+	if e.spent() {
+		e.next = Tick{}
+	}
+	if o := t.outageOf(e.to.Queue); o != nil {
+		e.again = o.back
+	}
+	t.agenda.put(e)
 }
 
 // decide plans what has come due of a schedule, ends what is not to be sent, and
 // returns what is.
-func (t *term) decide(e *entry, now time.Time) []sending {
+func (t *term) decide(e *entry, now time.Time) []*owed {
 	dropped, last := e.collect(now)
 	if dropped > 0 {
 		t.missedMany(e, dropped, last, now)
@@ -75,11 +108,7 @@ func (t *term) decide(e *entry, now time.Time) []sending {
 	if o := t.outageOf(e.to.Queue); o != nil && now.Before(o.back) {
 		return nil // planned, and tried with all others
 	}
-	var out []sending
-	for _, o := range e.withinRuns(v.send) {
-		out = append(out, sending{owed: o, entry: e, msg: e.message(o.Tick, e.to, t.Origin)})
-	}
-	return out
+	return e.withinRuns(v.send)
 }
 
 // endAll ends ticks of a schedule that are not sent, with one line in the log.
@@ -118,18 +147,25 @@ func (t *term) missedMany(e *entry, n int, last Tick, now time.Time) {
 	t.Log.Warn("ticks are not sent", "schedule", e.Name, "ticks", n, "reason", why)
 }
 
-// send claims, publishes and settles.
-func (t *term) send(ctx context.Context, out []sending) error {
+// send claims, publishes and settles, a batch at a time. What is for a queue that
+// turns out to take nothing is held back with the next batch, and still owed.
+func (t *term) send(ctx context.Context, out []sending, now time.Time) error {
+	t.overlap(ctx, out, now)
+	if err := ctx.Err(); err != nil {
+		return err // what was asked while it ended says nothing
+	}
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
-	for next, rest := t.turn(out); len(next) > 0; next, rest = t.turn(rest) {
+	for len(out) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err // what is left is the next leader's
 		}
-		if err := t.sendBatch(ctx, next); err != nil {
+		n := min(len(out), batch)
+		if err := t.sendBatch(ctx, out[:n:n]); err != nil {
 			return err
 		}
+		out = slices.DeleteFunc(out[n:], func(s sending) bool { return t.outageOf(s.msg.Queue) != nil })
 	}
 	return nil
 }

@@ -44,11 +44,13 @@ type term struct {
 
 	away   *outage            // of the whole broker; nil: it is there
 	closed map[string]*outage // of single queues, by name
+	turns  int                // counts the tries
+	turnOf map[string]int     // when the broker was last asked to take something of a queue, in turns
 }
 
 func newTerm(b *Beat, lead Leadership) *term {
 	return &term{Config: b.cfg, lead: lead, loaded: b.loaded,
-		entries: map[string]*entry{}, begun: map[string]Beginning{}, closed: map[string]*outage{}}
+		entries: map[string]*entry{}, begun: map[string]Beginning{}, closed: map[string]*outage{}, turnOf: map[string]int{}}
 }
 
 // run works until the term or ctx ends. It returns why, never nil.
@@ -143,8 +145,8 @@ func (t *term) work(ctx context.Context, now time.Time) error {
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
-	for len(t.agenda) > 0 && !t.agenda[0].wake.After(now) {
-		if err := t.pass(ctx, now); err != nil {
+	for t.anyDue(now) {
+		if err := t.round(ctx, now); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -51,6 +51,9 @@ type State struct {
 	// Pending are the ticks that were claimed and not settled: whether they were
 	// sent nobody knows. Oldest first.
 	Pending []Tick `json:"pending,omitempty"`
+	// Damaged: the keeper has a state that cannot be read; but for Pending all
+	// else is zero. The next write makes it a good one.
+	Damaged bool `json:"-"`
 }
 
 // Kind is how a tick ended.

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,10 +28,11 @@ func newFolder(t *testing.T, text string) *folder {
 }
 
 func (f *folder) Watch(ctx context.Context) <-chan struct{} {
-	changed, seen := make(chan struct{}, 1), printOf(f.Path)
+	changed := make(chan struct{}, 1)
+	seen, _ := f.sight.look(f.Path)
 	go func() {
 		defer close(changed)
-		follow(ctx, f.Path, seen, f.events, nil, slog.New(slog.DiscardHandler), changed)
+		f.follow(ctx, seen, f.events, nil, changed)
 	}()
 	return changed
 }
@@ -152,4 +152,118 @@ func TestAnEditorThatPutsAnotherFileInItsPlaceIsReadOnce(t *testing.T) {
 			t.Errorf("%v, %v", all, err)
 		}
 	})
+}
+
+// write writes to the file, of which there is no event.
+func (f *folder) write(text string) {
+	f.t.Helper()
+	if err := os.WriteFile(f.Path, []byte(text), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// told is whether the watch has said that something changed.
+func told(changed <-chan struct{}) bool {
+	select {
+	case <-changed:
+		return true
+	default:
+		return false
+	}
+}
+
+// loads checks how many schedules the file has, as Load gives them.
+func (f *folder) loads(want int) {
+	f.t.Helper()
+	if all, err := f.Load(f.t.Context()); err != nil || len(all) != want {
+		f.t.Errorf("loaded %d, %v, want %d", len(all), err, want)
+	}
+}
+
+func TestTheHalfOfAFileIsNotReadForAnotherSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t, first+second)
+		r := set(t)
+		r.cfg.Sources = []Source{f, r.source}
+		r.open()
+		wait(10 * time.Second)
+		for range 3 {
+			f.does(os.WriteFile(f.Path, []byte(first), 0o644))
+			r.source.edit(nil, every("other", time.Minute)) // all sources are read again
+			wait(quiet * 9 / 10)
+			r.source.edit(nil, every("other", time.Hour))
+			synctest.Wait()
+			f.does(os.WriteFile(f.Path, []byte(first+second+third), 0o644))
+			wait(2 * time.Second)
+		}
+		r.end()
+		if strings.Contains(r.log.String(), "removed=1") {
+			t.Errorf("a half was taken:\n%s", &r.log)
+		}
+		if n := r.counted(); n["a"] != n["b"] || n["c"] < 5 {
+			t.Errorf("sent %v", n)
+		}
+	})
+}
+
+func TestWhatIsNotReadWhileItIsWrittenIsToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t, first)
+		f.loads(1)
+		f.write(first + second) // the first was read as it was, and nobody watches yet
+		changed := f.Watch(t.Context())
+		f.loads(1)
+		wait(quiet)
+		if !told(changed) {
+			t.Error("not told")
+		}
+		f.loads(2)
+		f.write(first) // nor is there an event
+		f.loads(2)
+		wait(quiet * 9 / 10)
+		f.write(first + second + third)
+		f.loads(2)
+		wait(quiet * 9 / 10)
+		if told(changed) {
+			t.Error("told while it is written")
+		}
+		wait(quiet)
+		if !told(changed) {
+			t.Error("not told of the whole")
+		}
+		f.loads(3)
+		wait(5 * look)
+		if told(changed) {
+			t.Error("told twice")
+		}
+	})
+}
+
+func TestAWriteWhoseEventIsLateIsNotOverlooked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t, first)
+		changed := f.Watch(t.Context())
+		f.does(os.WriteFile(f.Path, []byte(first+second), 0o644))
+		wait(quiet * 9 / 10)
+		f.write(first + second + third)
+		wait(quiet * 9 / 10)
+		if told(changed) {
+			t.Error("told while it is written")
+		}
+		wait(quiet)
+		if !told(changed) {
+			t.Error("not told")
+		}
+	})
+}
+
+func TestAFileThatWasLeftAloneForLongIsReadAtOnce(t *testing.T) {
+	f := newFolder(t, first)
+	f.loads(1)
+	f.write(first + second)
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(f.Path, past, past); err != nil {
+		t.Fatal(err)
+	}
+	f.loads(2)
 }

@@ -217,12 +217,9 @@ func newScheduleList() *cobra.Command {
 				if asJSON {
 					err = encode(os.Stdout, all)
 				} else {
-					err = printSchedules(os.Stdout, all, leader, led)
+					err = printSchedules(os.Stdout, all, unreadable == nil, leader, led)
 				}
-				if err == nil && unreadable != nil {
-					err = &status{1, fmt.Errorf("cannot be read and is left out: %w", unreadable)}
-				}
-				return err
+				return errors.Join(err, leftOut(unreadable))
 			})
 		},
 	}
@@ -235,8 +232,8 @@ func newScheduleHistory() *cobra.Command {
 	var asJSON bool
 	cmd := onOne("history", fmt.Sprintf("Show how the last ticks of a schedule ended, youngest first, at most %d", redisstore.Kept),
 		func(ctx context.Context, s *redisstore.Store, name string) error {
-			past, err := s.History(ctx, name)
-			if err == nil && len(past) == 0 {
+			past, unreadable, err := s.History(ctx, name)
+			if err == nil && len(past) == 0 && unreadable == nil {
 				if _, err = s.Get(ctx, name); errors.Is(err, redisstore.ErrInFile) {
 					err = nil
 				}
@@ -245,12 +242,22 @@ func newScheduleHistory() *cobra.Command {
 			case err != nil:
 				return err
 			case asJSON:
-				return encode(os.Stdout, past)
+				err = encode(os.Stdout, past)
+			default:
+				err = printHistory(os.Stdout, past, unreadable == nil)
 			}
-			return printHistory(os.Stdout, past)
+			return errors.Join(err, leftOut(unreadable))
 		})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return cmd
+}
+
+// leftOut says what a command could not show; nil: it has shown all.
+func leftOut(unreadable error) error {
+	if unreadable == nil {
+		return nil
+	}
+	return &status{1, fmt.Errorf("cannot be read and is left out: %w", unreadable)}
 }
 
 func encode(w *os.File, v any) error {

@@ -129,6 +129,21 @@ func TestAListIsShownWithoutWhatCannotBeRead(t *testing.T) {
 		}
 	}
 	b.refuses(`schedule "bad": every: 1ms`, "schedule", "edit", "bad", "--task", "add") // not --every, which was not given
+	b.refuses(`run schedule "bad" now .*schedule "bad": every: 1ms`, "schedule", "run-now", "bad")
+	b.run("schedule", "remove", "good").ended(0)
+	p := b.run("schedule", "list")
+	p.ended(1)
+	if out := p.stdout.String(); !strings.HasPrefix(out, "no schedule that can be read\n") {
+		t.Errorf("list shows\n%s", out)
+	}
+	if err := c.LPush(t.Context(), "acklab:schedule:history:bad", "7").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p = b.run("schedule", "history", "bad")
+	p.ended(1)
+	if out := p.stdout.String(); out != "no outcome that can be read\n" || !strings.Contains(p.stderr.String(), `outcome 1 of schedule "bad": `) {
+		t.Errorf("history shows\n%s%s", out, &p.stderr)
+	}
 	for _, name := range []string{"bad", "worse"} {
 		b.run("schedule", "remove", name).ended(0)
 	}

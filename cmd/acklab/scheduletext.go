@@ -38,10 +38,15 @@ func listing(entries []redisstore.Entry, now time.Time) []listed {
 	return all
 }
 
-func printSchedules(w io.Writer, all []listed, leader redisstore.Leader, led bool) error {
-	if len(all) == 0 {
+// printSchedules shows them as a table. complete: there is nothing else, which
+// could not be read.
+func printSchedules(w io.Writer, all []listed, complete bool, leader redisstore.Leader, led bool) error {
+	switch {
+	case len(all) == 0 && complete:
 		fmt.Fprintln(w, "no schedules; acklab schedule add makes one")
-	} else {
+	case len(all) == 0:
+		fmt.Fprintln(w, "no schedule that can be read")
+	default:
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "NAME\tWHEN\tTASK\tQUEUE\tNEXT DUE\tRUNS\tLAST SENT\tIN")
 		for _, l := range all {
@@ -114,9 +119,15 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-func printHistory(w io.Writer, past []scheduler.Outcome) error {
-	if len(past) == 0 {
+// printHistory shows outcomes as a table. complete: there is nothing else, which
+// could not be read.
+func printHistory(w io.Writer, past []scheduler.Outcome, complete bool) error {
+	switch {
+	case len(past) == 0 && complete:
 		fmt.Fprintln(w, "nothing was due yet")
+		return nil
+	case len(past) == 0:
+		fmt.Fprintln(w, "no outcome that can be read")
 		return nil
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

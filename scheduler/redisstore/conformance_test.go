@@ -26,8 +26,11 @@ func fresh(t testing.TB) schedulertest.Store {
 			}
 			return err
 		},
-		Ask:     editor.RunNow,
-		History: editor.History,
+		Ask: editor.RunNow,
+		History: func(ctx context.Context, name string) ([]scheduler.Outcome, error) {
+			past, unreadable, err := editor.History(ctx, name)
+			return past, errors.Join(err, unreadable)
+		},
 	}
 }
 

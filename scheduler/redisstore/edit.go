@@ -36,16 +36,19 @@ const tries = 10
 // be read is left out, and unreadable says what and why; nil: nothing.
 func (s *Store) List(ctx context.Context) (all []Entry, unreadable, err error) {
 	l, err := call(ctx, s, "list the schedules", func(ctx context.Context) (listing, error) {
-		var entries, file, states, pending *redis.MapStringStringCmd
+		var entries, file, states, pending, requests *redis.MapStringStringCmd
 		_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			entries, file = p.HGetAll(ctx, entriesKey), p.HGetAll(ctx, fileKey)
 			states, pending = p.HGetAll(ctx, statesKey), p.HGetAll(ctx, pendingKey)
+			requests = p.HGetAll(ctx, requestsKey)
 			return nil
 		})
 		if err != nil {
 			return listing{}, err
 		}
 		remembered, left := readStates(states.Val(), pending.Val())
+		_, asked := readRequests(requests.Val())
+		left = append(left, asked...)
 		var all []Entry
 		for name, text := range entries.Val() {
 			e, err := readEntry(name, text)
@@ -170,16 +173,44 @@ func (s *Store) remove(ctx context.Context, name, revision string) error {
 }
 
 // RunNow asks for a tick by hand, of a schedule of the store or of the file. The
-// leader sends it; without one it waits. ErrAbsent.
+// leader sends it; without one it waits. ErrAbsent; why it cannot be read, for then
+// no leader has it.
 func (s *Store) RunNow(ctx context.Context, name string) (scheduler.Tick, error) {
 	tick := scheduler.Tick{Schedule: name, Due: time.Now().UTC(), ByHand: true}
+	what := fmt.Sprintf("run schedule %q now", name)
+	if err := s.readable(ctx, what, name); err != nil {
+		return tick, err
+	}
 	text, err := json.Marshal(tick)
 	if err != nil {
 		return tick, err
 	}
-	_, err = s.edited(ctx, fmt.Sprintf("run schedule %q now", name), requestScript,
+	_, err = s.edited(ctx, what, requestScript,
 		[]string{entriesKey, fileKey, askedKey, editedChannel, requestsKey}, name, tick.ID(), text)
 	return tick, err
+}
+
+// readable says why leaders leave a schedule of the store out. The file's counts
+// before it, and is not read from the store.
+func (s *Store) readable(ctx context.Context, what, name string) error {
+	_, err := call(ctx, s, what, func(ctx context.Context) (Entry, error) {
+		var text *redis.StringCmd
+		var inFile *redis.BoolCmd
+		_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			text, inFile = p.HGet(ctx, entriesKey, name), p.HExists(ctx, fileKey, name)
+			return nil
+		})
+		switch {
+		case errors.Is(text.Err(), redis.Nil):
+			return Entry{}, nil // the script knows more
+		case err != nil:
+			return Entry{}, err
+		case inFile.Val():
+			return Entry{}, nil
+		}
+		return readEntry(name, text.Val())
+	})
+	return err
 }
 
 // edited runs a script that edits, and says which revision that is.
@@ -200,21 +231,36 @@ func (s *Store) edited(ctx context.Context, what string, script *redis.Script, k
 }
 
 // History is how the last ticks of a schedule ended, youngest first, at most
-// Kept. A schedule that was never there has none.
-func (s *Store) History(ctx context.Context, name string) ([]scheduler.Outcome, error) {
-	return call(ctx, s, fmt.Sprintf("read the history of schedule %q", name), func(ctx context.Context) ([]scheduler.Outcome, error) {
+// Kept. A schedule that was never there has none. What cannot be read is left out,
+// and unreadable says what and why; nil: nothing.
+func (s *Store) History(ctx context.Context, name string) (past []scheduler.Outcome, unreadable, err error) {
+	h, err := call(ctx, s, fmt.Sprintf("read the history of schedule %q", name), func(ctx context.Context) (history, error) {
 		lines, err := s.client.LRange(ctx, historyKey(name), 0, -1).Result()
 		if err != nil {
-			return nil, err
+			return history{}, err
 		}
-		all := make([]scheduler.Outcome, len(lines))
+		past, left := make([]scheduler.Outcome, 0, len(lines)), []error(nil)
 		for i, line := range lines {
-			if err := json.Unmarshal([]byte(line), &all[i]); err != nil {
-				return nil, err
+			var o scheduler.Outcome
+			err := json.Unmarshal([]byte(line), &o)
+			if err == nil && o.Tick.Schedule != name {
+				err = fmt.Errorf("its schedule is %q", o.Tick.Schedule)
 			}
+			if err != nil {
+				left = append(left, fmt.Errorf("outcome %d of schedule %q: %w", i+1, name, err))
+				continue
+			}
+			past = append(past, o)
 		}
-		return all, nil
+		return history{past, errors.Join(left...)}, nil
 	})
+	return h.outcomes, h.unreadable, err
+}
+
+// history is what History has read, and why some of it is missing.
+type history struct {
+	outcomes   []scheduler.Outcome
+	unreadable error
 }
 
 // same tells whether two schedules are written alike.

@@ -151,7 +151,7 @@ func TestRemovingTakesTheStateAndLeavesTheHistoryForAWhile(t *testing.T) {
 	if requests, err := s.Requests(soon(t)); err != nil || len(requests) != 1 || requests[0].ID() != kept.ID() {
 		t.Errorf("requests %v, %v", requests, err)
 	}
-	if past, err := s.History(soon(t), "a"); err != nil || len(past) != 1 {
+	if past, err := history(t, s, "a"); err != nil || len(past) != 1 {
 		t.Errorf("history %v, %v", past, err)
 	}
 }
@@ -170,7 +170,7 @@ func TestWhatComesAfterARemovalLeavesNothing(t *testing.T) {
 	if states := mustStates(t, s); len(states) != 0 {
 		t.Errorf("states %v", states)
 	}
-	if past, err := s.History(soon(t), "a"); err == nil && len(past) != 0 {
+	if past, err := history(t, s, "a"); err == nil && len(past) != 0 {
 		t.Errorf("history %v", past)
 	}
 	_, err = s.Add(soon(t), hourly("a"))
@@ -180,6 +180,13 @@ func TestWhatComesAfterARemovalLeavesNothing(t *testing.T) {
 	if states := mustStates(t, s); states["a"].Runs != 1 {
 		t.Errorf("the new one's states %v", states)
 	}
+}
+
+// history is how the ticks of a schedule ended; all of it can be read.
+func history(t *testing.T, s *redisstore.Store, name string) ([]scheduler.Outcome, error) {
+	t.Helper()
+	past, unreadable, err := s.History(soon(t), name)
+	return past, errors.Join(err, unreadable)
 }
 
 func TestTheHistoryHasAnEnd(t *testing.T) {
@@ -192,7 +199,7 @@ func TestTheHistoryHasAnEnd(t *testing.T) {
 		outcomes = append(outcomes, scheduler.Outcome{Tick: tick, Kind: scheduler.Skipped, N: 1, Task: tick.ID()})
 	}
 	must(t, s.Settle(soon(t), l.Term(), outcomes))
-	past, err := s.History(soon(t), "a")
+	past, err := history(t, s, "a")
 	must(t, err)
 	if len(past) != redisstore.Kept || past[0].Task != outcomes[len(outcomes)-1].Task {
 		t.Errorf("%d outcomes, of which the first is %v", len(past), past[0])
@@ -324,4 +331,30 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 	for range s.Watch(t.Context()) {
 	}
 	s.Close()
+}
+
+func TestTheLastCopyOfAFileIsTheOneThatIsListed(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	leader, editor := open(t, url, redisstore.Options{}), open(t, url, redisstore.Options{})
+	mustLead(t, leader)
+	file := &fileSource{}
+	shown := leader.Showing(file)
+	var many []scheduler.Schedule
+	for i := range 5000 {
+		many = append(many, hourly(fmt.Sprint(i)))
+	}
+	for _, all := range [][]scheduler.Schedule{many, {hourly("last")}} { // a long copy, and one that could overtake it
+		file.set(all...)
+		_, err := shown.Load(soon(t))
+		must(t, err)
+		time.Sleep(5 * time.Millisecond) // so that the long one has begun
+	}
+	is(t, []string{"last file"}, func() []string { return listed(t, editor) })
+	for range 30 { // and stays it
+		if got := listed(t, editor); !slices.Equal(got, []string{"last file"}) {
+			t.Fatalf("%d are listed", len(got))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }

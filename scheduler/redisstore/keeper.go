@@ -3,8 +3,10 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,8 +16,8 @@ import (
 )
 
 // States implements scheduler.Keeper. It reads everything, which is for the
-// beginning of a term. What cannot be read is left out and logged once: without
-// its state a schedule begins anew, and without its claim a tick is not sent again.
+// beginning of a term and after edits. What cannot be read is left out and logged
+// once: a state is Damaged then, and without its claim a tick is not sent again.
 func (s *Store) States(ctx context.Context) (map[string]scheduler.State, error) {
 	return call(ctx, s, "read the states", func(ctx context.Context) (map[string]scheduler.State, error) {
 		var states, pending *redis.MapStringStringCmd
@@ -32,20 +34,19 @@ func (s *Store) States(ctx context.Context) (map[string]scheduler.State, error) 
 	})
 }
 
-// readStates brings states and claims together, and says what cannot be read. A
-// state that is no JSON is none, as the scripts see it.
+// readStates brings states and claims together, and says what cannot be read.
 func readStates(states, pending map[string]string) (map[string]scheduler.State, []error) {
 	var unreadable []error
 	all := make(map[string]scheduler.State, len(states))
 	for name, text := range states {
-		var state scheduler.State
-		if err := json.Unmarshal([]byte(text), &state); err != nil {
+		state, err := readState(text)
+		if err != nil {
 			unreadable = append(unreadable, fmt.Errorf("the state of schedule %q: %w", name, err))
-			state = scheduler.State{}
+			state = scheduler.State{Damaged: true}
 		}
 		all[name] = state
 	}
-	ticks, claims := readTicks("claimed", pending)
+	ticks, claims := readTicks("claimed", pending, func(scheduler.Tick) bool { return true })
 	unreadable = append(unreadable, claims...)
 	for _, t := range ticks {
 		state := all[t.Schedule]
@@ -55,13 +56,55 @@ func readStates(states, pending map[string]string) (map[string]scheduler.State, 
 	return all, unreadable
 }
 
-// readTicks reads a hash of ticks, oldest first, and says what cannot be read.
-func readTicks(what string, texts map[string]string) ([]scheduler.Tick, []error) {
+// readState reads a state as the scripts write it: no null, and moments in one
+// form. They write over any other, see lua/state.lua.
+func readState(text string) (scheduler.State, error) {
+	var state scheduler.State
+	var raw map[string]json.RawMessage
+	err := json.Unmarshal([]byte(text), &state)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &raw)
+	}
+	if err == nil && raw == nil {
+		err = errors.New("it is null")
+	}
+	if err != nil {
+		return scheduler.State{}, err
+	}
+	for name, value := range raw {
+		if string(value) == "null" {
+			return scheduler.State{}, fmt.Errorf("%s is null", name)
+		}
+	}
+	for name, t := range map[string]time.Time{"since": state.Since, "last_due": state.LastDue, "last_sent": state.LastSent} {
+		if value, there := raw[name]; there && string(value) != strconv.Quote(moment(t)) {
+			return scheduler.State{}, fmt.Errorf("%s is %s, want a moment such as %s", name, value, moment(time.Unix(0, 0)))
+		}
+	}
+	if state.Runs < 0 {
+		return scheduler.State{}, fmt.Errorf("runs is %d", state.Runs)
+	}
+	state.Pending = nil // it has a key of its own
+	return state, nil
+}
+
+// readRequests reads what was asked for by hand, as readTicks does.
+func readRequests(texts map[string]string) ([]scheduler.Tick, []error) {
+	return readTicks("requested", texts, func(t scheduler.Tick) bool { return t.ByHand })
+}
+
+// readTicks reads a hash of ticks by their ids, oldest first, and says what cannot
+// be read.
+func readTicks(what string, texts map[string]string, belongs func(scheduler.Tick) bool) ([]scheduler.Tick, []error) {
 	var unreadable []error
 	ticks := make([]scheduler.Tick, 0, len(texts))
 	for id, text := range texts {
 		var t scheduler.Tick
-		if err := json.Unmarshal([]byte(text), &t); err != nil {
+		err := json.Unmarshal([]byte(text), &t)
+		if err == nil && (t.Schedule == "" || t.ID() != id || !belongs(t)) {
+			err = errors.New("its id says that it is another one")
+		}
+		if err != nil {
 			unreadable = append(unreadable, fmt.Errorf("the %s tick %q: %w", what, id, err))
 			continue
 		}
@@ -137,7 +180,7 @@ func (s *Store) Requests(ctx context.Context) ([]scheduler.Tick, error) {
 		if err != nil {
 			return nil, err
 		}
-		ticks, unreadable := readTicks("requested", all)
+		ticks, unreadable := readRequests(all)
 		s.leftOut("requests", unreadable)
 		return ticks, nil
 	})

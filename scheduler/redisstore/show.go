@@ -48,9 +48,12 @@ func (s *Store) begun(l *leadership) {
 }
 
 // copyFile writes down what the file has, without making anybody wait: it is for
-// people to see. A later term writes nothing.
+// people to see. Of several copies the last one has the last schedules. A later term
+// writes nothing.
 func (s *Store) copyFile(term scheduler.Term) {
 	s.start(func() {
+		s.copying.Lock()
+		defer s.copying.Unlock()
 		s.mu.Lock()
 		schedules := s.file
 		s.mu.Unlock()

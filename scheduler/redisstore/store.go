@@ -58,6 +58,8 @@ type Store struct {
 	said   complaints
 	own    scheduler.Term       // the last term of this process
 	file   []scheduler.Schedule // what Showing has loaded
+
+	copying sync.Mutex // held while file is copied into the store
 }
 
 var (
