@@ -12,7 +12,7 @@ var midnight = &Experiment{
 	Claims:   []string{"G1"},
 	Varies:   "the time of day x the zone",
 	Threats: []string{
-		"a scheduler that judges itself: the days are counted from the ids of the tasks that were planned, and each id is computed again from the schedule's name and a minute; the local date is the Go library's",
+		"a scheduler that judges itself: the days are counted from the ids of the tasks that were planned, and each id is computed again from the schedule's name and a minute; the local date is the Go library's, of the moment at which the tick was planned and not of the one it is for",
 		"a simulated clock is not the real one: nobody sleeps, but every tick is published, run and counted; two-schedulers and interval-keeps-time run on the real clock",
 		"a zone without a change of its clock proves nothing: three of four have two a year, and in one of these midnight itself is skipped",
 	},

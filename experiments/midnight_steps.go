@@ -71,9 +71,9 @@ func daysWith(wall string, loc *time.Location) (days []string) {
 	}
 }
 
-// dueMinutes are the moments of the ticks that the scheduler planned. Ours are
-// found by their ids; Celery's have ids of no meaning, and its ledger says when beat
-// found them due, to the millisecond.
+// dueMinutes are the moments at which the scheduler planned its ticks, by the clock
+// that is made up. The id of one of ours has to be that of a minute; Celery's have ids
+// of no meaning, and its ledger says when beat found them due.
 func (t *Trial) dueMinutes(name string) (due []time.Time, unknown int, err error) {
 	lines, err := t.read(name)
 	if err != nil {
@@ -83,20 +83,21 @@ func (t *Trial) dueMinutes(name string) (due []time.Time, unknown int, err error
 	if !t.cell.System.Celery {
 		minutes = ticksOf(nightlyName, nightsFrom, nightsUntil, time.Minute)
 	}
+	when := "at"
+	if t.cell.System.Celery {
+		when = "due"
+	}
 	for _, l := range lines {
 		if l.Event != ledger.Planned {
 			continue
 		}
-		at, known := minutes[l.Task]
-		if t.cell.System.Celery {
-			at, err = time.Parse(time.RFC3339Nano, l.Detail["due"])
-			if known = err == nil; !known {
-				return nil, 0, fmt.Errorf("when a tick of Celery's was due: %w", err)
-			}
-		}
-		if !known {
+		if _, known := minutes[l.Task]; !known && !t.cell.System.Celery {
 			unknown++
 			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, l.Detail[when])
+		if err != nil {
+			return nil, 0, fmt.Errorf("when a tick was planned: %w", err)
 		}
 		due = append(due, at)
 	}

@@ -100,7 +100,7 @@ func (t *term) decide(e *entry, now time.Time) []*owed {
 		t.missedMany(e, dropped, last, now)
 	}
 	for _, o := range e.owed {
-		t.plan(e, o)
+		t.plan(e, o, now)
 	}
 	v := e.decide(now)
 	t.endAll(e, v.ended)
@@ -122,13 +122,14 @@ func (t *term) endAll(e *entry, ended []Outcome) {
 	}
 }
 
-// plan writes a tick down as owed, once.
-func (t *term) plan(e *entry, o *owed) {
+// plan writes a tick down as owed, once: when it was due, and when that was found, by
+// the scheduler's clock.
+func (t *term) plan(e *entry, o *owed, now time.Time) {
 	if o.planned {
 		return
 	}
 	o.planned = true
-	detail := map[string]string{"schedule": o.Schedule, "due": o.Due.Format(time.RFC3339Nano)}
+	detail := map[string]string{"schedule": o.Schedule, "due": o.Due.Format(time.RFC3339Nano), "at": now.UTC().Format(time.RFC3339Nano)}
 	if o.ByHand {
 		detail["by_hand"] = "true"
 	}
