@@ -5,8 +5,8 @@ type EventKind string
 
 // What drivers report.
 const (
-	Connected  EventKind = "connected"  // a session stands: Session
-	Lost       EventKind = "lost"       // a session ended without being asked: Session, Err
+	Connected  EventKind = "connected"  // a session stands, or a connection that only publishes: Session
+	Lost       EventKind = "lost"       // it ended without being asked: Session, Err
 	Blocked    EventKind = "blocked"    // the server takes no publishes for now: Err says why
 	Unblocked  EventKind = "unblocked"  // it takes them again
 	Returned   EventKind = "returned"   // a publish came back as unroutable: MessageID, Queue
@@ -19,7 +19,10 @@ const (
 
 // Event is one thing that happened. Fields that do not apply are zero.
 type Event struct {
-	Kind      EventKind
+	Kind EventKind
+	// Session is the consumer's, as in Delivery; from 1. Zero: no consumer has
+	// to do with it, for instance where a connection that only publishes stands
+	// or was lost, and no delivery ends with that.
 	Session   int
 	Queue     string
 	MessageID string

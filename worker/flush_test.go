@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -230,5 +231,34 @@ func TestTheLastAcknowledgementsAreMadeSureOfBeforeTheEnd(t *testing.T) {
 		if l := b.one(ledger.Acked); l.Upto != b.one(ledger.AckSent).Seq {
 			t.Errorf("acked: %+v", l)
 		}
+	})
+}
+
+// overhear tells the test how the broker speaks to the worker.
+func (b *bench) overhear(told *func(broker.Event)) {
+	open := b.cfg.Open
+	b.cfg.Open = func(ctx context.Context, o broker.Options) (broker.Broker, error) {
+		*told = o.Observe
+		return open(ctx, o)
+	}
+}
+
+func TestALostPublishingConnectionIsNoLostSession(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		var tell func(broker.Event)
+		b.overhear(&tell)
+		b.publish("noop")
+		b.start()
+		sent := b.one(ledger.AckSent)
+		tell(broker.Event{Kind: broker.Lost, Err: errors.New("reset by peer")})
+		tell(broker.Event{Kind: broker.Connected})
+		b.sleep(time.Second)
+		if l := b.one(ledger.Acked); l.Upto != sent.Seq || l.Session != 1 {
+			t.Errorf("acked: %+v; want it of session 1 up to line %d", l, sent.Seq)
+		}
+		if bad := append(b.lines(ledger.AckUnsure), b.lines(ledger.Lost)...); len(bad) != 0 {
+			t.Errorf("written of a connection that only publishes: %+v", bad)
+		}
+		b.one(ledger.Connected)
 	})
 }

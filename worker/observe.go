@@ -7,6 +7,9 @@ import (
 
 // observe writes what happens below the calls of the driver.
 func (w *Worker) observe(e broker.Event) {
+	if e.Session == 0 && (e.Kind == broker.Connected || e.Kind == broker.Lost) {
+		return // of a connection that only publishes: no delivery and no settlement goes with it, and the driver logs it
+	}
 	switch e.Kind {
 	case broker.Arrived:
 		w.write(ledger.Line{

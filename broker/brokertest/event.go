@@ -21,8 +21,8 @@ func observed(p *probe) {
 	q := p.queue(b)
 	sent := p.put(b, q, 4)
 	c := p.consume(b, q, 2)
-	if r.count(broker.Connected) == 0 {
-		p.Error("Consume has returned and no session was reported")
+	if s := r.sessions(broker.Connected); len(s) != 1 || s[0].Session != 1 {
+		p.Errorf("Consume has returned, and the sessions that were reported are %v; want the first", s)
 	}
 	for range sent {
 		d := p.receive(c)

@@ -81,7 +81,7 @@ func connectionsClosed(p *probe) {
 		}
 		old = again
 	}
-	if n := r.count(broker.Lost); n < 3 {
+	if n := len(r.sessions(broker.Lost)); n < 3 {
 		p.Errorf("an observer was told of %d lost sessions; want 3 at the least", n)
 	}
 	p.flush(c)
@@ -180,12 +180,12 @@ func killUnderLoad(p *probe) {
 	q := p.queue(p.open())
 	l := p.startLoad(q)
 	l.flows("before the kill")
-	sessions := l.events.of(broker.Connected)
+	sessions := l.events.sessions(broker.Connected)
 	p.kill()
 	p.restart()
 	l.flows("after the restart")
 	if p.traits.Returns == broker.OnDisconnect {
-		now := l.events.of(broker.Connected)
+		now := l.events.sessions(broker.Connected)
 		if len(now) <= len(sessions) || now[len(now)-1].Session <= sessions[len(sessions)-1].Session {
 			p.Errorf("sessions before the kill %v, after it %v; want a larger number", sessions, now)
 		}

@@ -26,4 +26,9 @@ func (r *recorder) of(kind broker.EventKind) []broker.Event {
 	return slices.DeleteFunc(slices.Clone(r.events), func(e broker.Event) bool { return e.Kind != kind })
 }
 
+// sessions returns the events of a kind that are about a consumer's session.
+func (r *recorder) sessions(kind broker.EventKind) []broker.Event {
+	return slices.DeleteFunc(r.of(kind), func(e broker.Event) bool { return e.Session == 0 })
+}
+
 func (r *recorder) count(kind broker.EventKind) int { return len(r.of(kind)) }

@@ -135,8 +135,8 @@ func staleBySession(p *probe) {
 		}
 		p.wantMark(again, 2)
 		p.wantIs(s.do(p.soon(), old), s.name+" of the old delivery", broker.ErrStale)
-		if r.count(broker.Lost) == 0 || r.count(broker.Stale) != 1 {
-			p.Errorf("an observer was told of %d lost sessions and %d stale settlements; want 1 and 1", r.count(broker.Lost), r.count(broker.Stale))
+		if len(r.sessions(broker.Lost)) == 0 || r.count(broker.Stale) != 1 {
+			p.Errorf("an observer was told of %d lost sessions and %d stale settlements; want 1 and 1", len(r.sessions(broker.Lost)), r.count(broker.Stale))
 		}
 		p.flush(c)
 		if p.server.View != nil {

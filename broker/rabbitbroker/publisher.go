@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -25,6 +24,7 @@ type publisher struct {
 	attempt  *attempt
 	sessions int
 	closed   bool
+	aparts   map[string]*apart // by queue
 	running  sync.WaitGroup
 }
 
@@ -35,64 +35,26 @@ type attempt struct {
 	err     error
 }
 
-func newPublisher(b *Broker, confirms bool) *publisher { return &publisher{b: b, confirms: confirms} }
-
-// post is one message on its way.
-type post struct {
-	queue string // where it is published to: with a delay, the delay queue
-	out   amqp.Publishing
-	to    string // its destination
-	step  int    // of the grid; none: it is not delayed
-	again bool   // it came back once, because its delay queue was gone
-
-	session   *pubSession
-	state     atomic.Int32
-	withdrawn chan struct{} // closed when the caller has given up before it was written
-	done      chan struct{} // closed when its fate is known; err holds it
-	err       error
-}
-
-// The states of a post. It leaves waiting once: who moves it on decides
-// whether it can have reached the server.
-const (
-	waiting int32 = iota
-	written
-	withdrawn
-)
-
-// none is the step of a post that is not delayed.
-const none = -1
-
-func newPost(to string, step int, out amqp.Publishing) *post {
-	p := &post{queue: to, out: out, to: to, step: step, withdrawn: make(chan struct{}), done: make(chan struct{})}
-	if step != none {
-		p.queue = delayQueue(to, step)
-	}
-	return p
-}
-
-// withdraw takes the post back and reports whether it was not yet written.
-func (p *post) withdraw() bool {
-	if !p.state.CompareAndSwap(waiting, withdrawn) {
-		return false
-	}
-	close(p.withdrawn)
-	return true
-}
-
-func (p *post) String() string {
-	if p.step != none {
-		return fmt.Sprintf("publish %q to queue %q in %s", p.out.MessageId, p.to, grid[p.step].name)
-	}
-	return fmt.Sprintf("publish %q to queue %q", p.out.MessageId, p.queue)
+func newPublisher(b *Broker, confirms bool) *publisher {
+	return &publisher{b: b, confirms: confirms, aparts: map[string]*apart{}}
 }
 
 // Publish sends the messages, mandatory and persistent, in their order, and
-// waits for the confirm of each, with at most window of them unconfirmed at
-// the server over all callers. A returned message is refused as Unroutable. A
+// waits for the confirm of each, with at most window of them unconfirmed on a
+// connection, over all callers. A returned message is refused as Unroutable. A
 // negative confirm is ErrUnsure. Where no session stands it tries once to
-// connect. While the server is out of memory or disk (connection.blocked)
-// nothing is sent: what waits when ctx ends is refused as Full.
+// connect. A message that is already on its way to the same queue is sent when
+// the fate of that one is known, and the messages after it in this call wait
+// with it.
+//
+// A queue that confirms nothing (a quorum queue without a leader) can hold up
+// the others until the first caller of its messages gives up. From then on it is
+// published to on a connection of its own until it confirms again, and the
+// others get a new one. Whoever waits for a confirm of the old one goes on
+// waiting. The order of messages is kept on one connection.
+//
+// While the server is out of memory or disk (connection.blocked) nothing is
+// sent: what waits when ctx ends is refused as Full.
 //
 // A message whose ETA is ahead goes to a delay queue of its destination,
 // <queue>.delay.<step>, for the smallest step of the grid that reaches the ETA
@@ -125,33 +87,6 @@ func (b *Broker) Publish(ctx context.Context, msgs ...*task.Message) []error {
 	return errs
 }
 
-// post expresses the message in AMQP, as of now. Every error is a
-// *broker.Refusal.
-func (b *Broker) post(m *task.Message, now time.Time) (*post, error) {
-	out, err := publishing(m)
-	if err != nil {
-		return nil, err
-	}
-	if err := task.CheckDelay(m, now); err != nil {
-		return nil, &broker.Refusal{Reason: broker.Invalid, Err: fmt.Errorf("message %q: %w", m.ID, err)}
-	}
-	b.deliveryMode(&out)
-	if !m.ETA.After(now) {
-		return newPost(m.Queue, none, out), nil
-	}
-	p := newPost(m.Queue, roundUp(m.ETA.Sub(now)), out)
-	if len(p.queue) > maxName {
-		return nil, invalid("message %q: the name of its delay queue %.40q... is %d bytes long, AMQP carries %d", m.ID, p.queue, len(p.queue), maxName)
-	}
-	return p, nil
-}
-
-func (b *Broker) deliveryMode(out *amqp.Publishing) {
-	if !b.addr.persistent {
-		out.DeliveryMode = amqp.Transient
-	}
-}
-
 // send publishes one message that is already in AMQP's terms.
 func (pub *publisher) send(ctx context.Context, queue string, out amqp.Publishing) error {
 	if err := checkPublishing(queue, out); err != nil {
@@ -165,30 +100,54 @@ func (pub *publisher) send(ctx context.Context, queue string, out amqp.Publishin
 	return pub.wait(ctx, p)
 }
 
-// hand gives the post to the writer of a standing session.
+// hand gives the post to the writer of a standing session. Without an error it
+// is for await to see it out.
 func (pub *publisher) hand(ctx context.Context, p *post) error {
 	for {
-		if err := ctx.Err(); err != nil {
-			return cancelled(p, err)
-		}
-		s, err := pub.standing(ctx)
-		if err != nil {
-			return refusal(fmt.Errorf("%v: %w", p, err))
-		}
-		p.session = s
-		if p.step != none {
-			if err := s.delays.enter(ctx, p); err != nil {
-				return err
-			}
-		}
-		select {
-		case s.out <- p:
+		handed, err := pub.lane(p).try(ctx, p)
+		if handed {
 			return nil
-		case <-s.gone:
-		case <-ctx.Done():
-			s.spare(p)
-			return s.notSent(p, ctx.Err())
 		}
+		pub.leave(p, false)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// try is one attempt of hand: without an error it is worth another.
+func (pub *publisher) try(ctx context.Context, p *post) (handed bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, cancelled(p, err)
+	}
+	s, err := pub.standing(ctx)
+	if err != nil {
+		return false, refusal(fmt.Errorf("%v: %w", p, err))
+	}
+	p.session = s
+	if p.step != none {
+		if err := s.delays.enter(ctx, p); err != nil {
+			return false, err
+		}
+	}
+	switch err := s.claim(ctx, p); {
+	case errors.Is(err, errTwin):
+		s.spare(p)
+		pub.retire(s, err)
+		return false, nil
+	case err != nil:
+		s.spare(p)
+		return false, s.notSent(p, fmt.Errorf("the same message is on its way and not confirmed: %w", err))
+	}
+	select {
+	case s.out <- p:
+		return true, nil
+	case <-s.over:
+		s.spare(p)
+		return false, nil
+	case <-ctx.Done():
+		s.spare(p)
+		return false, s.notSent(p, ctx.Err())
 	}
 }
 
@@ -197,6 +156,7 @@ func (pub *publisher) hand(ctx context.Context, p *post) error {
 // once more, with the queue made anew.
 func (pub *publisher) wait(ctx context.Context, p *post) error {
 	p, err := pub.await(ctx, p)
+	pub.leave(p, answered(err))
 	if !p.vanished(err) {
 		return err
 	}
@@ -206,18 +166,13 @@ func (pub *publisher) wait(ctx context.Context, p *post) error {
 	if err := pub.hand(ctx, next); err != nil {
 		return err
 	}
-	_, err = pub.await(ctx, next)
+	next, err = pub.await(ctx, next)
+	pub.leave(next, answered(err))
 	return err
 }
 
-// vanished: the delay queue of the post is not there, for the first time.
-func (p *post) vanished(err error) bool {
-	r, ok := errors.AsType[*broker.Refusal](err)
-	return p.step != none && !p.again && ok && r.Reason == broker.Unroutable
-}
-
-// await waits for the fate of a post that was handed over. A post that its
-// session's end has caught unwritten is handed to the next session; the post
+// await waits for the fate of a post that was handed over. A post that the
+// end of its session has caught unwritten is handed to the next session; the post
 // that has met the fate is returned.
 func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 	for {
@@ -232,12 +187,13 @@ func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 			case <-p.done:
 				return p, p.err
 			default:
-				return p, unsure(fmt.Sprintf("%v: no confirm", p), ctx.Err())
+				return p, pub.givenUp(p, ctx.Err())
 			}
-		case <-p.session.gone:
+		case <-p.session.over:
 			if !p.withdraw() {
-				return p, p.settled(ctx)
+				return p, pub.settled(ctx, p)
 			}
+			pub.leave(p, false)
 			again := p.again
 			p = newPost(p.to, p.step, p.out)
 			p.again = again
@@ -248,18 +204,28 @@ func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 	}
 }
 
-// settled waits for the fate of a written post whose session has ended.
-func (p *post) settled(ctx context.Context) error {
+// settled waits for the fate of a written post whose session takes no more.
+func (pub *publisher) settled(ctx context.Context, p *post) error {
 	select {
 	case <-p.done:
 		return p.err
 	case <-ctx.Done():
-		return unsure(fmt.Sprintf("%v: no confirm", p), ctx.Err())
+		return pub.givenUp(p, ctx.Err())
 	}
 }
 
-func cancelled(p *post, cause error) error {
-	return &broker.Refusal{Reason: broker.Cancelled, Err: fmt.Errorf("%v: not sent: %w", p, cause)}
+// retire lets the next publish begin a new session, and ends this one when no
+// caller waits for a confirm of it.
+func (pub *publisher) retire(s *pubSession, why error) {
+	pub.mu.Lock()
+	defer pub.mu.Unlock()
+	if pub.closed || pub.session != s || !s.takes() {
+		return
+	}
+	pub.session = nil
+	s.retire()
+	pub.running.Go(s.seeOut)
+	pub.b.log.Warn("publisher begins a new connection", "broker", pub.b.addr.shown, "connection", s.number, "reason", why)
 }
 
 // standing returns the session that stands, or the outcome of one attempt to
@@ -270,7 +236,7 @@ func (pub *publisher) standing(ctx context.Context) (*pubSession, error) {
 		pub.mu.Unlock()
 		return nil, broker.ErrClosed
 	}
-	if s := pub.session; s != nil && s.stands() {
+	if s := pub.session; s != nil && s.takes() {
 		pub.mu.Unlock()
 		return s, nil
 	}
@@ -313,10 +279,15 @@ func (pub *publisher) close(ctx context.Context) {
 	pub.mu.Lock()
 	pub.closed = true
 	s := pub.session
+	var closing sync.WaitGroup
+	for _, a := range pub.aparts {
+		closing.Go(func() { a.close(ctx) })
+	}
 	pub.mu.Unlock()
 	if s != nil {
 		s.close(ctx)
 	}
+	closing.Wait()
 	pub.running.Wait() // an attempt ends with the broker's life
 	if s != nil {
 		s.running.Wait()

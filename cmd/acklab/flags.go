@@ -97,11 +97,12 @@ func (p *process) announce() {
 	})
 }
 
-// announcing is opts that announce the metrics with the first session.
+// announcing is opts that announce the metrics with the first session of a
+// consumer.
 func (p *process) announcing(opts broker.Options) broker.Options {
 	observe := opts.Observe
 	opts.Observe = func(e broker.Event) {
-		if e.Kind == broker.Connected {
+		if e.Kind == broker.Connected && e.Session > 0 {
 			p.announce()
 		}
 		if observe != nil {

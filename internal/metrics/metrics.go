@@ -127,7 +127,8 @@ func unlabelled(name, help string, buckets []float64) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, nil)
 }
 
-// BrokerUp says whether the process is connected to its broker.
+// BrokerUp says whether the process is connected to its broker: a worker, as a
+// consumer.
 func (m *Metrics) BrokerUp(up bool) {
 	if m != nil {
 		m.brokerUp.WithLabelValues().Set(number(up))
