@@ -190,11 +190,8 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 	if len(lines) == 0 {
 		return
 	}
-	ticks, apart := ticksAround(lines, "twin", twinEvery), ticksAround(lines, metronome, twinEvery)
+	ticks := ticksAround(lines, "twin", twinEvery)
 	for _, l := range lines {
-		if _, other := apart[l.Task]; other {
-			continue
-		}
 		at, known := ticks[l.Task]
 		if celery {
 			at, known = l.Wall, true

@@ -9,9 +9,9 @@ import (
 )
 
 // ticked are the lines of a scheduler that sends a tick, and of what its broker says.
-func ticked(schedule string, place int, said ledger.Event) []ledger.Line {
+func ticked(place int, said ledger.Event) []ledger.Line {
 	due := time.Unix(1_800_000_000, 0).Add(time.Duration(place) * twinEvery)
-	id := task.TickID(schedule, due)
+	id := task.TickID("twin", due)
 	return []ledger.Line{{Event: ledger.Attempted, Task: id, Wall: due}, {Event: said, Task: id, Wall: due}}
 }
 
@@ -22,8 +22,7 @@ func TestWhatTheBrokerRefusedAsADoubleWasNotSentTwice(t *testing.T) {
 		for _, answer := range []ledger.Event{ledger.Confirmed, said} {
 			var lines []ledger.Line
 			for place := range 4 {
-				lines = append(lines, ticked("twin", place, answer)...)
-				lines = append(lines, ticked(metronome, place, answer)...) // of no concern
+				lines = append(lines, ticked(place, answer)...)
 			}
 			s.take(lines, false)
 		}
@@ -33,7 +32,7 @@ func TestWhatTheBrokerRefusedAsADoubleWasNotSentTwice(t *testing.T) {
 		}
 	}
 	gone := sends{at: map[int64]bool{}}
-	gone.take(append(ticked("twin", 0, ledger.Confirmed), ticked("twin", 3, ledger.Confirmed)...), false)
+	gone.take(append(ticked(0, ledger.Confirmed), ticked(3, ledger.Confirmed)...), false)
 	if due, missed := gone.due(); due != 4 || missed != 2 {
 		t.Errorf("%d due, %d missed of four of which the inner two are gone", due, missed)
 	}
