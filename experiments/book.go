@@ -180,7 +180,7 @@ func reportTrial(id string, seed int64, r check.Result) report.Trial {
 }
 
 // verdicts judges each claim by the cells that speak of it. The sentence names
-// the versions of the servers that answered.
+// the versions of the servers that answered, and the part of the claim that nobody tries.
 func verdicts(claims []string, cells []report.Cell, servers map[string]string) []report.Verdict {
 	var out []report.Verdict
 	for _, claim := range claims {
@@ -193,6 +193,9 @@ func verdicts(claims []string, cells []report.Cell, servers map[string]string) [
 		verdict, because := check.Verdict(claim, about)
 		if on := versions(about, servers); on != "" {
 			because += "; on " + on
+		}
+		if part := PartNotBuilt[claim]; part != "" {
+			because += "; not tried: " + part
 		}
 		out = append(out, report.Verdict{Claim: claim, Verdict: verdict, Because: because})
 	}

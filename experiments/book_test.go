@@ -31,3 +31,12 @@ func TestACellWhoseControlWasNotCleanIsUnsureWhateverItsTrialsSay(t *testing.T) 
 		t.Errorf("the claim %s %s from a cell in doubt: %s", v.Claim, v.Verdict, v.Because)
 	}
 }
+
+func TestTheVerdictSaysWhichPartOfTheClaimNobodyTries(t *testing.T) {
+	t.Parallel()
+	for claim, part := range PartNotBuilt {
+		if v := verdicts([]string{claim}, nil, nil)[0]; !strings.Contains(v.Because, "not tried: "+part) {
+			t.Errorf("the verdict on %s does not say that this was not tried: %s\n%s", claim, part, v.Because)
+		}
+	}
+}

@@ -95,6 +95,9 @@ type Cell struct {
 	// Stranding: do not wait for tasks whose lease has to run out; the census
 	// finds them stranded.
 	Stranding bool
+	// Stall is how long the machine may stand still while the steps are carried out:
+	// more makes the trial unsure (see paced). 0: it does not matter.
+	Stall time.Duration
 	// Seconds is the estimated time of one trial.
 	Seconds float64
 }

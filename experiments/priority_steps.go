@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -77,6 +78,39 @@ func MeasureOrder(onItsWay time.Duration) Step {
 			most = max(most, ahead)
 		}
 		return errors.Join(t.Measure(inversions, float64(pairs)), t.Measure(levelInversions, float64(levels)), t.Measure(lessUrgentAhead, float64(most)))
+	}}
+}
+
+// TheyMeet makes a trial unsure in which fewer than n tasks of the producer before were
+// begun after the first one of the producer later was confirmed: then these had nothing
+// to overtake. It measures how many there were (begun_after_later_came).
+func TheyMeet(before, later string, n int) Step {
+	return Step{fmt.Sprintf("see that %d tasks of %s still waited when those of %s came", n, before, later), func(_ context.Context, t *Trial) error {
+		sent, err := t.moments(before, ledger.Confirmed)
+		if err != nil {
+			return err
+		}
+		came, err := t.moments(later, ledger.Confirmed)
+		if err != nil {
+			return err
+		}
+		all, err := t.beginnings()
+		if err != nil {
+			return err
+		}
+		if len(came) == 0 {
+			return fmt.Errorf("none of %s was confirmed", later)
+		}
+		first, met := slices.Min(slices.Collect(maps.Values(came))), 0
+		for _, b := range all {
+			if _, of := sent[b.task]; of && b.begun > first {
+				met++
+			}
+		}
+		if err := t.Measure("begun_after_later_came", float64(met)); err != nil || met >= n {
+			return err
+		}
+		return fmt.Errorf("%d tasks of %s waited when those of %s came, %d or more are needed", met, before, later, n)
 	}}
 }
 

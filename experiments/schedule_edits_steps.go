@@ -37,28 +37,82 @@ func EditSchedule(word, name string, flags ...string) Step {
 	}}
 }
 
-// WithoutScheduler lets some time pass in which nobody leads.
-func WithoutScheduler(d time.Duration) Step {
-	return Step{fmt.Sprintf("let %s pass without a scheduler", d), func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
+// LetPass lets some time pass; what it is for is said in the name of the step.
+func LetPass(d time.Duration, what string) Step {
+	return Step{fmt.Sprintf("let %s pass %s", d, what), func(ctx context.Context, _ *Trial) error { return pause(ctx, d) }}
 }
 
 // CountTicks lets some time pass and measures how many ticks a scheduler has sent in
 // it.
 func CountTicks(name string, within time.Duration, measure string) Step {
 	return Step{fmt.Sprintf("count the ticks of %s", within), func(ctx context.Context, t *Trial) error {
-		since := ledger.Now()
-		if err := pause(ctx, within); err != nil {
-			return err
-		}
-		lines, err := t.read(name)
-		if err != nil {
-			return err
-		}
-		sent := slices.DeleteFunc(lines, func(l ledger.Line) bool {
-			return l.Event != ledger.Attempted || l.Mono < since || l.Mono > since+int64(within)
-		})
-		return t.Measure(measure, float64(len(sent)))
+		return t.countTicks(ctx, name, ledger.Now(), within, measure)
 	}}
+}
+
+// CountTicksFrom is CountTicks that begins with a step, for what that does may be done
+// before it has ended.
+func CountTicksFrom(begin Step, name string, within time.Duration, measure string) Step {
+	return Step{fmt.Sprintf("%s, and count the ticks from there to %s after it", begin.Name, within), func(ctx context.Context, t *Trial) error {
+		since := ledger.Now()
+		if err := begin.Do(ctx, t); err != nil {
+			return err
+		}
+		return t.countTicks(ctx, name, since, within, measure)
+	}}
+}
+
+// countTicks measures how many ticks the scheduler sends from a moment until some time
+// from now.
+func (t *Trial) countTicks(ctx context.Context, name string, since int64, within time.Duration, measure string) error {
+	until := ledger.Now() + int64(within)
+	if err := pause(ctx, within); err != nil {
+		return err
+	}
+	lines, err := t.read(name)
+	if err != nil {
+		return err
+	}
+	sent := slices.DeleteFunc(lines, func(l ledger.Line) bool {
+		return l.Event != ledger.Attempted || l.Mono < since || l.Mono > until
+	})
+	return t.Measure(measure, float64(len(sent)))
+}
+
+// CountAdded waits until the scheduler has sent n more ticks of the metronome, and
+// measures how many of the schedule that was added it has sent by then: none, if nothing
+// was.
+func CountAdded(name string, n int, measure string) Step {
+	return Step{fmt.Sprintf("let %d ticks of another schedule pass, and count those of the new one", n), func(ctx context.Context, t *Trial) error {
+		before := -1
+		for {
+			lines, err := t.read(name)
+			if err != nil {
+				return err
+			}
+			passed := confirmedOf(lines, metronome)
+			if before < 0 {
+				before = passed
+			}
+			if passed >= before+n {
+				return t.Measure(measure, float64(confirmedOf(lines, "twin")))
+			}
+			if err := pause(ctx, twinEvery/5); err != nil {
+				return fmt.Errorf("wait for %d ticks of the other schedule: %w", n, err)
+			}
+		}
+	}}
+}
+
+// confirmedOf is how many ticks of a schedule the broker has confirmed, by their ids.
+func confirmedOf(lines []ledger.Line, schedule string) (n int) {
+	ticks := ticksAround(lines, schedule, twinEvery)
+	for _, l := range lines {
+		if _, of := ticks[l.Task]; of && l.Event == ledger.Confirmed {
+			n++
+		}
+	}
+	return n
 }
 
 // MeasureByHand measures how many ticks by hand a scheduler has sent.

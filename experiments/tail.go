@@ -30,6 +30,7 @@ type tail struct {
 	failing map[string]bool // messages whose latest run failed, and a retry was to follow
 	results int             // finished states that were stored, superseded or lost
 	points  map[string]bool // checkpoints at which it is or was holding
+	ofTerm  int             // confirms since it last began to lead
 }
 
 func newTail(path string) *tail {
@@ -84,6 +85,10 @@ func (f *tail) take(l ledger.Line) {
 		if task.State(l.State).Finished() {
 			f.results++
 		}
+	case ledger.Leading:
+		f.ofTerm = 0
+	case ledger.Confirmed:
+		f.ofTerm++
 	case ledger.Holding:
 		f.points[l.Point] = true
 	}

@@ -154,7 +154,11 @@ func (t *Trial) setUp(ctx context.Context, job trialJob) (err error) {
 func (t *Trial) procedure(ctx context.Context, job trialJob) {
 	t.probe(ctx, "before")
 	t.watch(ctx, job)
-	t.do(ctx, job.steps)
+	if t.cell.Stall > 0 && !job.control {
+		t.paced(ctx, job.steps)
+	} else {
+		t.do(ctx, job.steps)
+	}
 	if err := t.settle(ctx); err != nil {
 		t.note("settle", err)
 	}

@@ -3,29 +3,52 @@ package experiments
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"acklab/internal/ledger"
 	"acklab/task"
 )
 
-// twinMeasures: sends_percent is how many publishes there were for each tick that
-// was due from the first to the last that was sent; ticks_missed is how many of
-// these were never confirmed; terms is how often one began to lead.
-var twinMeasures = []string{"sends_percent", "ticks_missed", "terms"}
+// twinMeasures: sends_percent is how many publishes were confirmed for each tick that
+// was due from the first to the last that was sent, attempts_percent how many were
+// tried; ticks_missed is how many of these ticks were never confirmed; terms is how
+// often one began to lead.
+var twinMeasures = []string{"sends_percent", "attempts_percent", "ticks_missed", "terms"}
 
-// HitTheLeader does something to the scheduler that leads, and waits until the
-// other does. One that was frozen goes on again when its lease has been over for a
-// while.
+// AwaitTerm waits until one of the schedulers leads and has n confirms since it last
+// began to.
+func AwaitTerm(n int, names ...string) Step {
+	return Step{fmt.Sprintf("wait until one that leads has sent %d ticks", n), func(ctx context.Context, t *Trial) error {
+		return t.awaitAny(ctx, fmt.Sprintf("%d ticks of a term", n), func() bool {
+			return slices.ContainsFunc(names, func(name string) bool {
+				m := t.members[name]
+				return m.leads() && m.tail.ofTerm >= n
+			})
+		}, names...)
+	}}
+}
+
+// HitTheLeader does something to the scheduler that leads, and waits until the other
+// does. One that was frozen goes on again when its lease has been over for a while.
+// without_leader_ms is from the beginning of the fault to the first line after it in
+// which the other leads.
 func HitTheLeader(what string, names ...string) Step {
 	return Step{what, func(ctx context.Context, t *Trial) error {
 		leader, err := t.leader(names)
 		if err != nil {
 			return err
 		}
+		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == leader })
+		follower := t.members[others[0]]
+		if err := follower.tail.read(); err != nil {
+			return err
+		}
+		before := follower.tail.counts[ledger.Leading]
 		hit := Kill(leader)
 		if what == leaderFrozen {
 			hit = Freeze(leader)
@@ -36,23 +59,59 @@ func HitTheLeader(what string, names ...string) Step {
 		if t.run.plants(plantNoFault) {
 			return nil
 		}
-		since := ledger.Now()
-		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == leader })
-		if err := AwaitSent(ledger.Leading, 1, others...).Do(ctx, t); err != nil {
+		if err := AwaitSent(ledger.Leading, before+1, others...).Do(ctx, t); err != nil {
+			return err
+		}
+		gone, err := t.faultBegan()
+		if err != nil {
 			return err
 		}
 		lines, err := t.read(others[0])
 		if err != nil {
 			return err
 		}
-		at := slices.IndexFunc(lines, func(l ledger.Line) bool { return l.Event == ledger.Leading })
-		if err := t.Measure("without_leader_ms", milliseconds(since, lines[at].Mono)); err != nil || what != leaderFrozen {
+		at := slices.IndexFunc(lines, func(l ledger.Line) bool { return l.Event == ledger.Leading && l.Mono > gone })
+		if at < 0 {
+			return fmt.Errorf("%s: %s led before the fault, and not after it", what, others[0])
+		}
+		if err := t.Measure("without_leader_ms", milliseconds(gone, lines[at].Mono)); err != nil || what != leaderFrozen {
 			return err
 		}
 		if err := pause(ctx, twinLease); err != nil {
 			return err
 		}
 		return Thaw(leader).Do(ctx, t)
+	}}
+}
+
+// faultBegan is when the last fault of this trial began.
+func (t *Trial) faultBegan() (int64, error) {
+	lines, err := t.read("runner")
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range slices.Backward(lines) {
+		if l.Event == ledger.FaultInjected {
+			return strconv.ParseInt(l.Detail["start_ns"], 10, 64)
+		}
+	}
+	return 0, errors.New("no fault was done in this trial")
+}
+
+// NobodyDeposed makes a trial unsure in which a leader lost its lease though nothing was
+// done to it: that is a fault, and the cell is about another one, or about none.
+func NobodyDeposed(names ...string) Step {
+	return Step{"see that no leader lost its lease by itself", func(_ context.Context, t *Trial) error {
+		for _, name := range names {
+			lines, err := t.read(name)
+			if err != nil {
+				return err
+			}
+			if at := slices.IndexFunc(lines, func(l ledger.Line) bool { return l.Event == ledger.Deposed }); at >= 0 {
+				return fmt.Errorf("%s was deposed, and nobody had done anything to it: %s", name, lines[at].Reason)
+			}
+		}
+		return nil
 	}}
 }
 
@@ -84,18 +143,23 @@ func (t *Trial) leader(names []string) (string, error) {
 		if err := m.tail.read(); err != nil {
 			return "", err
 		}
-		c := m.tail.counts
-		if m.Alive() && c[ledger.Leading] > c[ledger.Resigned]+c[ledger.Deposed] {
+		if m.leads() {
 			return name, nil
 		}
 	}
 	return "", errors.New("none of the schedulers leads, by its ledger")
 }
 
+// leads tells whether the scheduler is alive and leads, by what was read of its ledger.
+func (m *member) leads() bool {
+	c := m.tail.counts
+	return m.Alive() && c[ledger.Leading] > c[ledger.Resigned]+c[ledger.Deposed]
+}
+
 // MeasureTwins measures what two schedulers with one schedule have sent.
 func MeasureTwins(names ...string) Step {
 	return Step{"measure what the schedulers sent", func(_ context.Context, t *Trial) error {
-		s := sends{at: map[int64]int{}}
+		s := sends{at: map[int64]bool{}}
 		for _, name := range names {
 			lines, err := t.read(name)
 			if err != nil {
@@ -108,15 +172,16 @@ func MeasureTwins(names ...string) Step {
 		}
 		due, missed := s.due()
 		return errors.Join(
-			t.Measure("sends_percent", 100*float64(s.attempts)/float64(due)), t.Measure("ticks_missed", float64(missed)), t.Measure("terms", float64(s.terms)),
+			t.Measure("sends_percent", 100*float64(s.confirms)/float64(due)), t.Measure("attempts_percent", 100*float64(s.attempts)/float64(due)),
+			t.Measure("ticks_missed", float64(missed)), t.Measure("terms", float64(s.terms)),
 		)
 	}}
 }
 
 // sends are the publishes of schedulers whose ticks lie on the grid of twinEvery.
 type sends struct {
-	attempts, terms int
-	at              map[int64]int // by grid point: confirms
+	attempts, confirms, terms int
+	at                        map[int64]bool // the grid points that have a confirm
 }
 
 // take reads a ledger. The grid point of a tick of ours follows from its id; a tick
@@ -136,8 +201,11 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 			s.terms++
 		case l.Event == ledger.Attempted:
 			s.attempts++
-		case l.Event == ledger.Confirmed && known:
-			s.at[point(at)]++
+		case l.Event == ledger.Confirmed:
+			s.confirms++
+			if known {
+				s.at[point(at)] = true
+			}
 		}
 	}
 }

@@ -3,72 +3,119 @@ package experiments
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"slices"
 
 	"acklab/internal/ledger"
 )
 
-// MeasureUrgent measures how long the tasks of the producer high waited, from
-// their confirm to their first start: in milliseconds, and in tasks of the
-// producer low that were begun meanwhile, by whatever worker
-// (low_before_high_max: of the one for which they were the most). low_among_high
-// is how many of low were begun between the first and the last of high.
+// MeasureUrgent measures how long the tasks of the producer high waited, from their
+// confirm to their first start: in milliseconds, and in tasks of the producer low that
+// were begun meanwhile, by whatever worker (low_before_high_max: of the one for which
+// they were the most). low_before_waiting_high_max leaves out those that were begun while
+// it may still have been on its way. low_among_high is how many of low were begun between
+// the first and the last of high, low_waiting_at_first_high how many were not begun yet
+// when the first of high was confirmed; fewer than 200 are nothing to overtake, and an
+// error.
 func MeasureUrgent() Step {
 	return Step{"measure what was begun before the urgent tasks", func(_ context.Context, t *Trial) error {
 		all, high, err := t.urgents()
 		if err != nil {
 			return err
 		}
-		most, waits := 0, []float64{}
-		low, first, last := 0, -1, 0 // of low until then, when the first and the last of high began
-		for _, b := range all {
-			switch {
-			case !high[b.task]:
-				low++
-			case first < 0:
-				first, last = low, low
-			default:
-				last = low
-			}
+		o := overtakenOf(all, high)
+		err = errors.Join(
+			t.Measure(lowBefore, float64(o.before)), t.Measure(lowWaited, float64(o.waited)), t.Measure(lowAmong, float64(o.among)),
+			t.Measure(lowWaiting, float64(o.waiting)), t.Measure(highWait, quantile(o.waits, 1)), t.Measure("high_wait_median_ms", quantile(o.waits, 0.5)),
+		)
+		if o.waiting < urgentWait {
+			err = errors.Join(err, fmt.Errorf("%d of the others waited when the first urgent one came, %d or more are needed", o.waiting, urgentWait))
 		}
-		for _, h := range all {
-			if !high[h.task] {
-				continue
-			}
-			before := 0
-			for _, l := range all {
-				if !high[l.task] && l.begun > h.confirmed && l.begun < h.begun {
-					before++
-				}
-			}
-			most = max(most, before)
-			waits = append(waits, milliseconds(h.confirmed, h.begun))
-		}
-		return errors.Join(t.Measure(lowBefore, float64(most)), t.Measure(lowAmong, float64(last-first)), t.Measure(highWait, quantile(waits, 1)), t.Measure("high_wait_median_ms", quantile(waits, 0.5)))
+		return err
 	}}
 }
 
-// MeasureShare measures how many tasks of the producer low were begun before
-// the last one of the producer high, and how many of the first n, in percent,
-// were of high.
+// overtaken is what MeasureUrgent measures.
+type overtaken struct {
+	before, waited, among, waiting int
+	waits                          []float64
+}
+
+// overtakenOf reads it from all beginnings in their order.
+func overtakenOf(all []beginning, high map[string]bool) (o overtaken) {
+	low, first, last := 0, -1, 0 // of low until then, when the first and the last of high began
+	came := int64(math.MaxInt64) // the first confirm of high
+	for _, b := range all {
+		switch {
+		case !high[b.task]:
+			low++
+			continue
+		case first < 0:
+			first = low
+		}
+		last, came = low, min(came, b.confirmed)
+	}
+	o.among = last - first
+	for _, b := range all {
+		if !high[b.task] {
+			if b.begun > came {
+				o.waiting++
+			}
+			continue
+		}
+		before, waited := 0, 0
+		for _, l := range all {
+			if high[l.task] || l.begun >= b.begun || l.begun <= b.confirmed {
+				continue
+			}
+			before++
+			if b.waited(l.begun, onItsWay) {
+				waited++
+			}
+		}
+		o.before, o.waited = max(o.before, before), max(o.waited, waited)
+		o.waits = append(o.waits, milliseconds(b.confirmed, b.begun))
+	}
+	return o
+}
+
+// MeasureShare measures how many tasks of the producer low were begun before the last
+// one of the producer high, and how many of the first n, in percent, were of high. A
+// task of low counts only when it was begun although one of high waited and had for
+// longer than it may be on its way: a stream that pauses lets the others in rightly.
 func MeasureShare(n int) Step {
 	return Step{"measure the shares of the queues", func(_ context.Context, t *Trial) error {
 		all, high, err := t.urgents()
 		if err != nil {
 			return err
 		}
-		low, meantime, first := 0, 0, 0
-		for i, b := range all {
-			if !high[b.task] {
-				low++
-				continue
-			}
+		meantime, share := shareOf(all, high, n)
+		return errors.Join(t.Measure(lowMeantime, float64(meantime)), t.Measure(highShare, share))
+	}}
+}
+
+// shareOf is what MeasureShare measures, of all beginnings in their order.
+func shareOf(all []beginning, high map[string]bool, n int) (meantime int, percent float64) {
+	low, counted, first := 0, 0, 0
+	for i, b := range all {
+		of := high[b.task]
+		if !of && !slices.ContainsFunc(all[i+1:], func(h beginning) bool { return high[h.task] && h.waited(b.begun, onItsWay) }) {
+			continue
+		}
+		if of {
 			meantime = low
-			if i < n {
+		} else {
+			low++
+		}
+		if counted < n {
+			counted++
+			if of {
 				first++
 			}
 		}
-		return errors.Join(t.Measure(lowMeantime, float64(meantime)), t.Measure(highShare, 100*float64(first)/float64(min(n, len(all)))))
-	}}
+	}
+	return meantime, 100 * float64(first) / float64(max(counted, 1))
 }
 
 // urgents are the beginnings of the trial, and which tasks are those of the
