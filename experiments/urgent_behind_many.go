@@ -140,6 +140,12 @@ func urgentCell(sys System, suite Suite, how string) Cell {
 		most = urgentFew * 3 / 2
 		among, whyAmong = [2]int{urgentFew * 6 / 10, urgentFew * 3 / 2}, "19 turns; whose turn it is may be off by some where the server does the taking"
 		c.Because = "Celery takes turns among its queues, in whatever order it is told them: one for one"
+		if sys.Kind == RabbitMQ {
+			// 19 gaps before as many heads of a coin: 99.9 % of the distribution.
+			among, whyAmong = [2]int{3, 43}, "where a worker's queues share its prefetch, RabbitMQ decides whose turn it is, as by a coin"
+			most, why = among[1], whyAmong
+			break
+		}
 		why = "20 turns at the most, and fewer the sooner they are done: those of the first 100 ms do not count; whose turn it is may be off by some where the server does the taking"
 	case inOneQueue:
 		c.Queues, low.Queue, high.Queue, hands.Queues = nil, "", "", ""
@@ -204,6 +210,11 @@ func starvedCell(sys System, how string) Cell {
 	case inTurns:
 		low, most, share = starveLow-10, starveLow, [2]int{40, 60}
 		c.Because = "Celery takes turns among its queues: half of the tasks are of each, so none starves"
+		if sys.Kind == RabbitMQ {
+			share = [2]int{33, 67} // 99.9 % of 100 tosses of a coin
+			why = "where a worker's queues share its prefetch, RabbitMQ decides whose turn it is, as by a coin"
+			break
+		}
 		why = "one for one; whose turn it is may be off by some where the server does the taking"
 	}
 	c.Predicted = check.Bounds{lowMeantime: {low, most}, highShare: share}
