@@ -11,9 +11,8 @@
 // questions (declare, depth, census): a server that holds publishers back in
 // an alarm stops reading a whole connection, and acknowledgements must not
 // wait behind that. A queue that does not confirm while a caller waits is
-// published to on one more, until it confirms again (apart.go). The client
-// library's own recovery is off, because it sends old delivery tags on new
-// channels.
+// published to on one more, until it confirms again (apart.go). The client library's own recovery is off, because it sends
+// old delivery tags on new channels.
 //
 // What a caller has to know beside the contract of package broker:
 //
