@@ -10,8 +10,7 @@
 // One connection publishes, one belongs to each consumer, and one asks
 // questions (declare, depth, census): a server that holds publishers back in
 // an alarm stops reading a whole connection, and acknowledgements must not
-// wait behind that. A queue that does not confirm while a caller waits is
-// published to on one more, until it confirms again (apart.go). The client library's own recovery is off, because it sends
+// wait behind that. The client library's own recovery is off, because it sends
 // old delivery tags on new channels.
 //
 // What a caller has to know beside the contract of package broker:

@@ -25,7 +25,6 @@ type publisher struct {
 	attempt  *attempt
 	sessions int
 	closed   bool
-	aparts   map[string]*apart // by queue
 	running  sync.WaitGroup
 }
 
@@ -36,9 +35,7 @@ type attempt struct {
 	err     error
 }
 
-func newPublisher(b *Broker, confirms bool) *publisher {
-	return &publisher{b: b, confirms: confirms, aparts: map[string]*apart{}}
-}
+func newPublisher(b *Broker, confirms bool) *publisher { return &publisher{b: b, confirms: confirms} }
 
 // post is one message on its way.
 type post struct {
@@ -48,10 +45,7 @@ type post struct {
 	step  int    // of the grid; none: it is not delayed
 	again bool   // it came back once, because its delay queue was gone
 
-	apart     *apart // the lane that it uses; nil: the publisher itself
 	session   *pubSession
-	left      chan struct{} // closed when its letter is free, or its caller has given up; session.mu guards both
-	given     bool          // its caller has given up after it was written
 	state     atomic.Int32
 	withdrawn chan struct{} // closed when the caller has given up before it was written
 	done      chan struct{} // closed when its fate is known; err holds it
@@ -94,21 +88,11 @@ func (p *post) String() string {
 }
 
 // Publish sends the messages, mandatory and persistent, in their order, and
-// waits for the confirm of each, with at most window of them unconfirmed on a
-// connection, over all callers. A returned message is refused as Unroutable. A
+// waits for the confirm of each, with at most window of them unconfirmed at
+// the server over all callers. A returned message is refused as Unroutable. A
 // negative confirm is ErrUnsure. Where no session stands it tries once to
-// connect. A message that is already on its way to the same queue is sent when
-// the fate of that one is known, and the messages after it in this call wait
-// with it.
-//
-// A queue that confirms nothing (a quorum queue without a leader) can hold up
-// the others until the first caller of its messages gives up. From then on it is
-// published to on a connection of its own until it confirms again, and the
-// others get a new one. Whoever waits for a confirm of the old one goes on
-// waiting. The order of messages is kept on one connection.
-//
-// While the server is out of memory or disk (connection.blocked) nothing is
-// sent: what waits when ctx ends is refused as Full.
+// connect. While the server is out of memory or disk (connection.blocked)
+// nothing is sent: what waits when ctx ends is refused as Full.
 //
 // A message whose ETA is ahead goes to a delay queue of its destination,
 // <queue>.delay.<step>, for the smallest step of the grid that reaches the ETA
@@ -181,54 +165,30 @@ func (pub *publisher) send(ctx context.Context, queue string, out amqp.Publishin
 	return pub.wait(ctx, p)
 }
 
-// hand gives the post to the writer of a standing session. Without an error it
-// is for await to see it out.
+// hand gives the post to the writer of a standing session.
 func (pub *publisher) hand(ctx context.Context, p *post) error {
 	for {
-		handed, err := pub.lane(p).try(ctx, p)
-		if handed {
-			return nil
+		if err := ctx.Err(); err != nil {
+			return cancelled(p, err)
 		}
-		pub.leave(p, false)
+		s, err := pub.standing(ctx)
 		if err != nil {
-			return err
+			return refusal(fmt.Errorf("%v: %w", p, err))
 		}
-	}
-}
-
-// try is one attempt of hand: without an error it is worth another.
-func (pub *publisher) try(ctx context.Context, p *post) (handed bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, cancelled(p, err)
-	}
-	s, err := pub.standing(ctx)
-	if err != nil {
-		return false, refusal(fmt.Errorf("%v: %w", p, err))
-	}
-	p.session = s
-	if p.step != none {
-		if err := s.delays.enter(ctx, p); err != nil {
-			return false, err
+		p.session = s
+		if p.step != none {
+			if err := s.delays.enter(ctx, p); err != nil {
+				return err
+			}
 		}
-	}
-	switch err := s.claim(ctx, p); {
-	case errors.Is(err, errTwin):
-		s.spare(p)
-		pub.retire(s, err)
-		return false, nil
-	case err != nil:
-		s.spare(p)
-		return false, s.notSent(p, fmt.Errorf("the same message is on its way and not confirmed: %w", err))
-	}
-	select {
-	case s.out <- p:
-		return true, nil
-	case <-s.over:
-		s.spare(p)
-		return false, nil
-	case <-ctx.Done():
-		s.spare(p)
-		return false, s.notSent(p, ctx.Err())
+		select {
+		case s.out <- p:
+			return nil
+		case <-s.gone:
+		case <-ctx.Done():
+			s.spare(p)
+			return s.notSent(p, ctx.Err())
+		}
 	}
 }
 
@@ -237,7 +197,6 @@ func (pub *publisher) try(ctx context.Context, p *post) (handed bool, err error)
 // once more, with the queue made anew.
 func (pub *publisher) wait(ctx context.Context, p *post) error {
 	p, err := pub.await(ctx, p)
-	pub.leave(p, answered(err))
 	if !p.vanished(err) {
 		return err
 	}
@@ -247,8 +206,7 @@ func (pub *publisher) wait(ctx context.Context, p *post) error {
 	if err := pub.hand(ctx, next); err != nil {
 		return err
 	}
-	next, err = pub.await(ctx, next)
-	pub.leave(next, answered(err))
+	_, err = pub.await(ctx, next)
 	return err
 }
 
@@ -258,8 +216,8 @@ func (p *post) vanished(err error) bool {
 	return p.step != none && !p.again && ok && r.Reason == broker.Unroutable
 }
 
-// await waits for the fate of a post that was handed over. A post that the
-// end of its session has caught unwritten is handed to the next session; the post
+// await waits for the fate of a post that was handed over. A post that its
+// session's end has caught unwritten is handed to the next session; the post
 // that has met the fate is returned.
 func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 	for {
@@ -274,13 +232,12 @@ func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 			case <-p.done:
 				return p, p.err
 			default:
-				return p, pub.givenUp(p, ctx.Err())
+				return p, unsure(fmt.Sprintf("%v: no confirm", p), ctx.Err())
 			}
-		case <-p.session.over:
+		case <-p.session.gone:
 			if !p.withdraw() {
-				return p, pub.settled(ctx, p)
+				return p, p.settled(ctx)
 			}
-			pub.leave(p, false)
 			again := p.again
 			p = newPost(p.to, p.step, p.out)
 			p.again = again
@@ -291,28 +248,14 @@ func (pub *publisher) await(ctx context.Context, p *post) (*post, error) {
 	}
 }
 
-// settled waits for the fate of a written post whose session takes no more.
-func (pub *publisher) settled(ctx context.Context, p *post) error {
+// settled waits for the fate of a written post whose session has ended.
+func (p *post) settled(ctx context.Context) error {
 	select {
 	case <-p.done:
 		return p.err
 	case <-ctx.Done():
-		return pub.givenUp(p, ctx.Err())
+		return unsure(fmt.Sprintf("%v: no confirm", p), ctx.Err())
 	}
-}
-
-// retire lets the next publish begin a new session, and ends this one when no
-// caller waits for a confirm of it.
-func (pub *publisher) retire(s *pubSession, why error) {
-	pub.mu.Lock()
-	defer pub.mu.Unlock()
-	if pub.closed || pub.session != s || !s.takes() {
-		return
-	}
-	pub.session = nil
-	s.retire()
-	pub.running.Go(s.seeOut)
-	pub.b.log.Warn("publisher begins a new connection", "broker", pub.b.addr.shown, "connection", s.number, "reason", why)
 }
 
 func cancelled(p *post, cause error) error {
@@ -327,7 +270,7 @@ func (pub *publisher) standing(ctx context.Context) (*pubSession, error) {
 		pub.mu.Unlock()
 		return nil, broker.ErrClosed
 	}
-	if s := pub.session; s != nil && s.takes() {
+	if s := pub.session; s != nil && s.stands() {
 		pub.mu.Unlock()
 		return s, nil
 	}
@@ -370,15 +313,10 @@ func (pub *publisher) close(ctx context.Context) {
 	pub.mu.Lock()
 	pub.closed = true
 	s := pub.session
-	var closing sync.WaitGroup
-	for _, a := range pub.aparts {
-		closing.Go(func() { a.close(ctx) })
-	}
 	pub.mu.Unlock()
 	if s != nil {
 		s.close(ctx)
 	}
-	closing.Wait()
 	pub.running.Wait() // an attempt ends with the broker's life
 	if s != nil {
 		s.running.Wait()
