@@ -159,7 +159,9 @@ func target(e *Experiment, name string) (*Cell, error) {
 	}
 	for _, c := range e.Cells(sys, selfTest) {
 		if matches(c.Setting, want.setting) {
-			return readied(c, selfTest, 1), nil
+			cell := readied(c, selfTest, 1)
+			cell.Stall = 0 // a busy machine is not to be taken for a fault that is seen
+			return cell, nil
 		}
 	}
 	return nil, fmt.Errorf("experiment %s has no cell %s of %s to plant a fault in", e.Name, want.setting, want.system)

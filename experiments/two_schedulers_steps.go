@@ -206,6 +206,8 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 			if known {
 				s.at[point(at)] = true
 			}
+		case l.Event == ledger.Refused && known && l.Detail[ledger.DetailDuplicate] != "": // the broker has it
+			s.at[point(at)] = true
 		}
 	}
 }

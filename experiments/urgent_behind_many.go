@@ -63,7 +63,7 @@ func urgentWays(sys System) []string {
 const (
 	urgentFew   = 20
 	urgentMany  = 1000
-	urgentLess  = 500 // for the self-test
+	urgentLess  = 800 // for the self-test
 	urgentBegun = 100 // of the many are done when the few come
 	urgentWait  = 200 // of them at the least wait then
 	// urgentMost is how many tasks may be begun before an urgent one that is handled
@@ -179,7 +179,7 @@ const starveStream = "a steady stream of urgent ones"
 const (
 	starveHigh    = 300
 	starveRate    = 150 // a second: more than one worker can do
-	starveLow     = 50
+	starveLow     = 80 // fewer than are counted: the share tells their order
 	starveSeconds = 0.01
 	starveFirst   = 100 // of the tasks, whose shares are measured
 )
@@ -205,7 +205,7 @@ func starvedCell(sys System, how string) Cell {
 	case weightedly:
 		hands.Queues, hands.Order = "high=3,low=1", broker.Weighted
 		low, most, share = starveLow-10, starveLow, [2]int{72, 78}
-		c.Because = "every fourth task is one of the later queue, which has only 50, so none starves"
+		c.Because = "every fourth task is one of the later queue, which has only 80, so none starves"
 		why = "three of four, one or two more or less at the ends; what is begun while no urgent one waits does not count"
 	case inTurns:
 		low, most, share = starveLow-10, starveLow, [2]int{40, 60}

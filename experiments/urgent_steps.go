@@ -83,39 +83,57 @@ func overtakenOf(all []beginning, high map[string]bool) (o overtaken) {
 // MeasureShare measures how many tasks of the producer low were begun before the last
 // one of the producer high, and how many of the first n, in percent, were of high. A
 // task of low counts only when it was begun although one of high waited and had for
-// longer than it may be on its way: a stream that pauses lets the others in rightly.
+// longer than it may be on its way: a stream that pauses lets the others in rightly. A
+// stream of which less than half had to wait for longer than that shows nothing, and is
+// an error.
 func MeasureShare(n int) Step {
 	return Step{"measure the shares of the queues", func(_ context.Context, t *Trial) error {
 		all, high, err := t.urgents()
 		if err != nil {
 			return err
 		}
-		meantime, share := shareOf(all, high, n)
-		return errors.Join(t.Measure(lowMeantime, float64(meantime)), t.Measure(highShare, share))
+		s := shareOf(all, high, n)
+		err = errors.Join(t.Measure(lowMeantime, float64(s.meantime)), t.Measure(highShare, s.percent()))
+		if 2*s.waited < s.high {
+			err = errors.Join(err, fmt.Errorf("%d of %d urgent tasks had to wait, half of them are needed", s.waited, s.high))
+		}
+		return err
 	}}
 }
 
-// shareOf is what MeasureShare measures, of all beginnings in their order.
-func shareOf(all []beginning, high map[string]bool, n int) (meantime int, percent float64) {
-	low, counted, first := 0, 0, 0
+// share is what MeasureShare measures.
+type share struct {
+	meantime              int // of low until the last of high began
+	counted, high, waited int // of the first: all, of high, and of those the ones that had to wait
+}
+
+func (s share) percent() float64 { return 100 * float64(s.high) / float64(max(s.counted, 1)) }
+
+// shareOf reads it from all beginnings in their order.
+func shareOf(all []beginning, high map[string]bool, n int) (s share) {
+	low := 0
 	for i, b := range all {
 		of := high[b.task]
 		if !of && !slices.ContainsFunc(all[i+1:], func(h beginning) bool { return high[h.task] && h.waited(b.begun, onItsWay) }) {
 			continue
 		}
 		if of {
-			meantime = low
+			s.meantime = low
 		} else {
 			low++
 		}
-		if counted < n {
-			counted++
-			if of {
-				first++
-			}
+		if s.counted == n {
+			continue
+		}
+		s.counted++
+		if of {
+			s.high++
+		}
+		if of && b.waited(b.begun, onItsWay) {
+			s.waited++
 		}
 	}
-	return meantime, 100 * float64(first) / float64(max(counted, 1))
+	return s
 }
 
 // urgents are the beginnings of the trial, and which tasks are those of the

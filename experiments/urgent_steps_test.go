@@ -63,8 +63,8 @@ func TestAStreamThatPausesLetsTheOthersIn(t *testing.T) {
 		{waited, "lhlhlh", 3, 50},
 	} {
 		all, high := begunEvery(20*time.Millisecond, c.word, c.came)
-		if meantime, percent := shareOf(all, high, 100); meantime != c.meantime || percent != c.percent {
-			t.Errorf("%s: %d meantime, %.1f %%; want %d, %.1f %%", c.word, meantime, percent, c.meantime, c.percent)
+		if got := shareOf(all, high, 100); got.meantime != c.meantime || got.percent() != c.percent {
+			t.Errorf("%s: %d meantime, %.1f %%; want %d, %.1f %%", c.word, got.meantime, got.percent(), c.meantime, c.percent)
 		}
 	}
 }
