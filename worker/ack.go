@@ -46,14 +46,16 @@ func (w *Worker) ack(ctx context.Context, d *broker.Delivery) error {
 	if w.record(ledger.AckSending, d, "") < 0 {
 		return w.ledger.Err()
 	}
-	err := d.Ack(ctx)
-	w.settled(ledger.AckSent, d, err)
-	return err
+	return w.settle(ledger.AckSent, d, func() error { return d.Ack(ctx) })
 }
 
-// settled writes what became of a settlement that was handed over.
-func (w *Worker) settled(done ledger.Event, d *broker.Delivery, err error) {
+// settle hands a settlement over and writes what became of it.
+func (w *Worker) settle(done ledger.Event, d *broker.Delivery, hand func() error) error {
+	dead := w.flusher.dead(d.Session)
+	err := hand()
 	switch {
+	case err == nil && dead: // it should have been refused as stale: the lie is to be seen
+		w.record(done, d, "")
 	case err == nil:
 		if !w.flusher.handedOver(d.Session, func() int64 { return w.record(done, d, "") }) {
 			w.record(ledger.AckUnsure, d, "the session ended as it was handed over")
@@ -63,4 +65,5 @@ func (w *Worker) settled(done ledger.Event, d *broker.Delivery, err error) {
 	default:
 		w.record(ledger.AckUnsure, d, err.Error())
 	}
+	return err
 }

@@ -49,6 +49,13 @@ func (f *flusher) handedOver(session int, write func() int64) bool {
 	return true
 }
 
+// dead tells whether the deliveries of the session have ended with it.
+func (f *flusher) dead(session int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return session <= f.ended && !f.outlive
+}
+
 func (f *flusher) pending() (session int, line int64, some bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

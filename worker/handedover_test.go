@@ -9,6 +9,7 @@ import (
 
 	"acklab/broker"
 	"acklab/internal/ledger"
+	"acklab/worker"
 )
 
 // hangsUp is a settler whose session ends between the acknowledgement and the
@@ -78,6 +79,22 @@ func TestAFlushThatFailsLeavesNothingThatWasHandedOverMeanwhileToALaterOne(t *te
 		sent := b.lines(ledger.AckSent)
 		if l := b.one(ledger.AckUnsure); len(sent) != 2 || l.Upto != sent[1].Seq {
 			t.Errorf("ack-unsure: %+v; ack-sent: %+v", l, sent)
+		}
+	})
+}
+
+// A driver that honours what it should have refused is to be seen in the ledger, and
+// not to be made to look unsure.
+func TestAnAckThatABrokerHonoursThoughItsSessionHadEndedIsWrittenDown(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.meddled(func(c broker.Consumer) broker.Consumer { return outliving{c} })
+		b.cfg.Ack = worker.Late
+		b.publish("sleep", 5)
+		b.start()
+		b.server.CloseConnections()
+		b.sleep(6 * time.Second)
+		if sent := b.lines(ledger.AckSent); len(sent) == 0 || sent[0].Session != 1 || sent[0].Seq < b.one(ledger.Lost).Seq {
+			t.Errorf("ack-sent: %+v; want one of session 1 after it was lost", sent)
 		}
 	})
 }

@@ -128,7 +128,7 @@ func (w *Worker) reject(ctx, handlers context.Context, j job, reason string) {
 		return
 	}
 	w.log.Warn("task goes to the dead letters", "task", d.Message.TaskID, "name", d.Message.Name, "reason", reason)
-	w.settled(ledger.Rejected, d, d.Reject(ctx, reason))
+	w.settle(ledger.Rejected, d, func() error { return d.Reject(ctx, reason) })
 	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
 }
 
@@ -150,5 +150,5 @@ func (w *Worker) expire(ctx, handlers context.Context, j job) {
 
 func (w *Worker) requeue(ctx context.Context, d *broker.Delivery, why string) {
 	w.record(ledger.Requeuing, d, why)
-	w.settled(ledger.Requeued, d, d.Requeue(ctx))
+	w.settle(ledger.Requeued, d, func() error { return d.Requeue(ctx) })
 }
