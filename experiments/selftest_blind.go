@@ -213,11 +213,11 @@ var blindTo = map[string]excuses{
 	"delayed-task-comes-in-time": nothingRetried.and(onceEach).and(excuses{
 		plant.EarlyInLate: nobodyDies[plant.EarlyInLate],
 	}),
-	"tasks-are-routed-by-name": atOnce.and(nobodyDies),
+	"tasks-are-routed-by-name":       atOnce.and(nobodyDies),
 	"urgent-tasks-behind-a-thousand": atOnce.and(nobodyDies),
-	"tasks-are-served-by-priority":  atOnce.and(nobodyDies),
-	"short-delay-behind-a-long-one": nothingRetried.and(nobodyDies),
-	"failing-task-is-tried-again":   calm,
+	"tasks-are-served-by-priority":   atOnce.and(nobodyDies),
+	"short-delay-behind-a-long-one":  nothingRetried.and(nobodyDies),
+	"failing-task-is-tried-again":    calm,
 	"redis-ends": afterTheFault.and(excuses{
 		plant.NeighbourAcked: "asynq fetches one at a time: often there is no neighbour",
 	}),

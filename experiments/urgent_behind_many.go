@@ -179,7 +179,7 @@ const starveStream = "a steady stream of urgent ones"
 const (
 	starveHigh    = 300
 	starveRate    = 150 // a second: more than one worker can do
-	starveLow     = 80 // fewer than are counted: the share tells their order
+	starveLow     = 80  // fewer than are counted: the share tells their order
 	starveSeconds = 0.01
 	starveFirst   = 100 // of the tasks, whose shares are measured
 )
