@@ -76,7 +76,7 @@ func newPubSession(b *Broker, number int, confirms bool) (*pubSession, error) {
 	}
 	s.ch.NotifyReturn(s.returns)
 	closes := s.ch.NotifyClose(make(chan *amqp.Error, 1))
-	b.options.Tell(broker.Event{Kind: broker.Connected, Session: number})
+	b.options.Tell(broker.Event{Kind: broker.Connected})
 	b.log.Debug("publisher connected", "broker", b.addr.shown, "session", number)
 	s.running.Go(func() { s.watch(closes) })
 	s.running.Go(s.write)
@@ -104,7 +104,7 @@ func (s *pubSession) watch(closes chan *amqp.Error) {
 		return
 	}
 	s.link.abandon() // a channel error ends the connection too: one way to begin anew
-	s.b.options.Tell(broker.Event{Kind: broker.Lost, Session: s.number, Err: e})
+	s.b.options.Tell(broker.Event{Kind: broker.Lost, Err: e})
 	s.b.log.Warn("publisher lost its connection", "broker", s.b.addr.shown, "session", s.number, "error", e)
 }
 
@@ -139,7 +139,7 @@ func (s *pubSession) processed(ctx context.Context) error {
 func (s *pubSession) tellReturns() {
 	for r := range s.returns { // the library closes it
 		err := fmt.Errorf("publish %q to queue %q: returned: %d %s", r.MessageId, r.RoutingKey, r.ReplyCode, r.ReplyText)
-		s.b.options.Tell(broker.Event{Kind: broker.Returned, Session: s.number, Queue: r.RoutingKey, MessageID: r.MessageId, Err: err})
+		s.b.options.Tell(broker.Event{Kind: broker.Returned, Queue: r.RoutingKey, MessageID: r.MessageId, Err: err})
 		s.b.log.Warn("a publish came back", "broker", s.b.addr.shown, "session", s.number, "error", err)
 	}
 }
@@ -150,7 +150,7 @@ func (s *pubSession) blocked(reason string) {
 		kind, err = broker.Blocked, fmt.Errorf("the server takes no publishes: %s", reason)
 	}
 	s.b.log.Warn("publisher "+string(kind), "broker", s.b.addr.shown, "reason", reason)
-	s.b.options.Tell(broker.Event{Kind: kind, Session: s.number, Err: err})
+	s.b.options.Tell(broker.Event{Kind: kind, Err: err})
 }
 
 // notSent is the refusal of a post whose caller stopped waiting before it was
@@ -273,7 +273,7 @@ func (s *pubSession) verdict(p *post, acked bool) error {
 		err := fmt.Errorf("%v: returned: %d %s", p, r.ReplyCode, r.ReplyText)
 		refused := &broker.Refusal{Reason: broker.Unroutable, Err: err}
 		if !p.vanished(refused) { // else it gets another chance
-			s.b.options.Tell(broker.Event{Kind: broker.Returned, Session: s.number, Queue: p.to, MessageID: p.out.MessageId, Err: err})
+			s.b.options.Tell(broker.Event{Kind: broker.Returned, Queue: p.to, MessageID: p.out.MessageId, Err: err})
 		}
 		return refused
 	}

@@ -1171,6 +1171,7 @@ def main(argv):
     finally:
         for key in list(hands):
             given_back(key)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # Python's end makes of a handler the default, which kills
         ledger.write('closed')
 
 
