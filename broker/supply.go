@@ -101,8 +101,8 @@ func (s *supply) outdate() {
 // no more, is expected to deliver. Receive then waits for it rather than hand out
 // what its turn is later; no refill is waited for longer than a second, however
 // much is settled meanwhile, and no delivery is kept waiting for such refills
-// longer than ten seconds in all. The driver calls Settled for each delivery that leaves the consumer's
-// hands, and Dry when the broker had nothing more.
+// longer than ten seconds in all. The driver calls Settled for each delivery that
+// leaves the consumer's hands, and Dry when the broker had nothing more.
 //
 // A driver whose broker does not say so by itself passes ask: it is called,
 // without a lock, when a refill does not come for 2 ms, and shall call nothing

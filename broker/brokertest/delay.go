@@ -97,6 +97,19 @@ func (p *probe) receiveDelayed(c broker.Consumer, msgs ...*task.Message) map[str
 // promise. A driver that is late is so every time.
 const tries = 3
 
+// onceInTime repeats a round of delays until one came in time.
+func (p *probe) onceInTime(round func() error) {
+	p.Helper()
+	var err error
+	for range tries {
+		if err = round(); err == nil {
+			return
+		}
+		p.Logf("%v", err)
+	}
+	p.Errorf("each of %d times: %v", tries, err)
+}
+
 // inTime prints how late messages of one delay came, and compares it with
 // the traits: a single one may meet a busy moment of the machine, half of them
 // do not.
@@ -127,16 +140,7 @@ func delayHeld(p *probe) {
 	b := p.open()
 	q := p.queue(b)
 	c := p.consume(b, q, 100)
-	var err error
-	for range tries {
-		if err = p.delayed(b, c, q); err == nil {
-			break
-		}
-		p.Logf("%v", err)
-	}
-	if err != nil {
-		p.Errorf("each of %d times: %v", tries, err)
-	}
+	p.onceInTime(func() error { return p.delayed(b, c, q) })
 	p.flush(c)
 	p.closeConsumer(c)
 	p.wantEmpty(b, q)
@@ -174,20 +178,12 @@ func delayNotBlocked(p *probe) {
 	c := p.consume(b, q, 10)
 	hour := p.putLater(b, q, time.Hour)
 	p.putLater(b, q, p.mayBeLate(time.Second)+5*time.Second)
-	var err error
-	for range tries {
+	p.onceInTime(func() error {
 		second := p.putLater(b, q, 900*time.Millisecond)
 		half := p.putLater(b, q, 500*time.Millisecond)
 		late := p.receiveDelayed(c, second, half)
-		err = errors.Join(p.inTime(500*time.Millisecond, []time.Duration{late[half.ID]}), p.inTime(900*time.Millisecond, []time.Duration{late[second.ID]}))
-		if err == nil {
-			break
-		}
-		p.Logf("%v", err)
-	}
-	if err != nil {
-		p.Errorf("each of %d times: %v", tries, err)
-	}
+		return errors.Join(p.inTime(500*time.Millisecond, []time.Duration{late[half.ID]}), p.inTime(900*time.Millisecond, []time.Duration{late[second.ID]}))
+	})
 	p.flush(c)
 	p.closeConsumer(c)
 	if h := p.census(b, q)[hour.ID]; h.State != broker.Delayed {
