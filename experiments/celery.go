@@ -11,6 +11,7 @@ import (
 
 	"acklab/broker"
 	"acklab/internal/celery"
+	"acklab/internal/minder"
 )
 
 // Celery itself as a system: its workers take the place of ours. The producer,
@@ -84,17 +85,24 @@ func (r *Runner) celeryApp() (celery.App, error) {
 
 // startCelery starts a Celery worker as a member of the trial.
 func (t *Trial) startCelery(name string, h Hands) error {
-	app, err := t.run.celeryApp()
-	if err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
-	}
 	o := celery.Options{
 		Broker: t.url, Result: t.resultURL, Queues: strings.Split(t.sources(h.Queues), ","), Pool: celery.Pool(t.cell.Setting["pool"]),
 		Concurrency: h.Concurrency, Multiplier: h.Multiplier, AcksLate: h.Ack == "late", TrackStarted: h.TrackStarted,
 		CrashAt: h.CrashAt, PauseAt: h.PauseAt, CrashTask: h.crashTask, CrashNth: h.CrashNth, MaxRetries: h.Retry.Max, RetryDelay: h.Retry.Delay, RetryFor: h.Retry.For,
 		ConfirmPublish: true, AckRace: t.cell.Setting["pool"] == string(celery.Threads),
 	}
-	spec, err := app.Worker(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))
+	return t.joinCelery(name, func(app celery.App, ledger string) (minder.Spec, error) {
+		return app.Worker(o, name, t.dir, ledger, t.logOf(name))
+	})
+}
+
+// joinCelery starts a program of Celery's as a member of the trial; how says how.
+func (t *Trial) joinCelery(name string, how func(app celery.App, ledger string) (minder.Spec, error)) error {
+	app, err := t.run.celeryApp()
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	spec, err := how(app, filepath.Join(t.dir, name+".jsonl"))
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"acklab/internal/celery"
 	"acklab/internal/check"
 	"acklab/internal/ledger"
+	"acklab/internal/minder"
 	"acklab/internal/publishing"
 	"acklab/task"
 )
@@ -146,10 +146,6 @@ func PublishByCelery(name string, j Job) Step {
 		if t.run.plants(plantIdleVictim) {
 			return nil
 		}
-		app, err := t.run.celeryApp()
-		if err != nil {
-			return fmt.Errorf("start %s: %w", name, err)
-		}
 		o := celery.PublisherOptions{Broker: t.url, Queues: t.declared()}
 		for _, r := range j.Routes {
 			o.Routes = append(o.Routes, [2]string{r.Pattern, t.named(r.Queue)})
@@ -159,11 +155,10 @@ func PublishByCelery(name string, j Job) Step {
 			order.Options = map[string]any{"queue": t.named(j.Queue)}
 		}
 		o.Orders = slices.Repeat([]celery.Order{order}, j.Count)
-		spec, err := app.Publisher(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))
+		err := t.joinCelery(name, func(app celery.App, ledger string) (minder.Spec, error) {
+			return app.Publisher(o, name, t.dir, ledger, t.logOf(name))
+		})
 		if err != nil {
-			return fmt.Errorf("start %s: %w", name, err)
-		}
-		if err := t.join(name, spec); err != nil {
 			return err
 		}
 		return t.ended(ctx, name)

@@ -13,6 +13,7 @@ import (
 
 	"acklab/internal/celery"
 	"acklab/internal/ledger"
+	"acklab/internal/minder"
 )
 
 // The vocabulary of experiments with schedulers.
@@ -117,10 +118,6 @@ func (t *Trial) scheduleStore() (string, error) {
 
 // startBeat starts Celery's scheduler as a member of the trial.
 func (t *Trial) startBeat(name string, c Clockwork) error {
-	app, err := t.run.celeryApp()
-	if err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
-	}
 	o := celery.BeatOptions{Broker: t.url, Queue: t.queue, From: c.From, Until: c.Until}
 	for _, s := range c.Schedules {
 		every, err := time.ParseDuration(s.Every)
@@ -130,11 +127,9 @@ func (t *Trial) startBeat(name string, c Clockwork) error {
 		o.Zone = s.Zone
 		o.Schedules = append(o.Schedules, celery.Schedule{Name: s.Name, Task: s.Task, Args: s.Args, Every: every, Cron: s.Cron})
 	}
-	spec, err := app.Beat(o, name, t.dir, filepath.Join(t.dir, name+".jsonl"), t.logOf(name))
-	if err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
-	}
-	return t.join(name, spec)
+	return t.joinCelery(name, func(app celery.App, ledger string) (minder.Spec, error) {
+		return app.Beat(o, name, t.dir, ledger, t.logOf(name))
+	})
 }
 
 // EndMember ends a member politely. It is not a fault.
