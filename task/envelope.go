@@ -123,9 +123,9 @@ func (e *envelope) part(key []byte) error {
 		e.bodyText, err = e.s.quoted()
 		return err
 	case "content-type":
-		return e.word(key, &e.contentType)
+		return e.word("content-type", &e.contentType)
 	case "content-encoding":
-		return e.word(key, &e.contentEncoding)
+		return e.word("content-encoding", &e.contentEncoding)
 	case "headers":
 		return e.once(&e.sawHeaders, "headers", e.header)
 	case "properties":
@@ -149,19 +149,23 @@ func (e *envelope) once(saw *bool, what string, member func([]byte) error) error
 }
 
 func (e *envelope) header(key []byte) error {
-	v, err := e.value(key)
+	name := text(key)
+	if into := e.d.named(name); into != nil {
+		return e.word(name, into)
+	}
+	v, err := e.value(name)
 	if err == nil {
-		e.d.header(text(key), v)
+		e.d.header(name, v)
 	}
 	return err
 }
 
 // value builds the value of a header or property.
-func (e *envelope) value(key []byte) (any, error) {
+func (e *envelope) value(name string) (any, error) {
 	v, err := e.s.any()
 	if e.s.huge {
 		e.s.huge = false
-		e.d.fail("%q: number out of range", text(key))
+		e.d.fail("%q: number out of range", name)
 	}
 	return v, err
 }
@@ -169,13 +173,13 @@ func (e *envelope) value(key []byte) (any, error) {
 func (e *envelope) property(key []byte) error {
 	switch string(key) {
 	case "delivery_tag":
-		return e.word(key, &e.d.m.ID)
+		return e.word("delivery_tag", &e.d.m.ID)
 	case "reply_to":
-		return e.word(key, &e.d.m.ReplyTo)
+		return e.word("reply_to", &e.d.m.ReplyTo)
 	case "body_encoding":
-		return e.word(key, &e.bodyEncoding)
+		return e.word("body_encoding", &e.bodyEncoding)
 	case "priority":
-		return e.priority(key)
+		return e.priority()
 	case "delivery_info":
 		if e.s.peek() == 'n' {
 			return e.s.skip()
@@ -188,9 +192,9 @@ func (e *envelope) property(key []byte) error {
 func (e *envelope) deliveryInfo(key []byte) error {
 	switch string(key) {
 	case "routing_key":
-		return e.word(key, &e.d.m.Queue)
+		return e.word("routing_key", &e.d.m.Queue)
 	case "redelivered":
-		v, err := e.value(key)
+		v, err := e.value("redelivered")
 		e.d.redelivered = e.d.redelivered || v == true
 		return err
 	}
@@ -198,17 +202,24 @@ func (e *envelope) deliveryInfo(key []byte) error {
 }
 
 // word takes a string; null is the empty one.
-func (e *envelope) word(key []byte, into *string) error {
-	v, err := e.value(key)
+func (e *envelope) word(name string, into *string) error {
+	if e.s.peek() == '"' {
+		q, err := e.s.quoted()
+		if err == nil {
+			*into = text(q)
+		}
+		return err
+	}
+	v, err := e.value(name)
 	if err == nil {
-		e.d.word(text(key), v, into)
+		e.d.word(name, v, into)
 	}
 	return err
 }
 
 // priority takes the priority and brings it to 0 to 9, as kombu does.
-func (e *envelope) priority(key []byte) error {
-	v, err := e.value(key)
+func (e *envelope) priority() error {
+	v, err := e.value("priority")
 	switch v := v.(type) {
 	case int64:
 		e.d.m.Priority = int(min(max(v, 0), MaxPriority))

@@ -146,24 +146,35 @@ func headerKind(key string) kind {
 	return unknown
 }
 
-// header takes one header, whose value must be canonical, into the message.
-func (d *decoder) header(key string, value any) {
-	m := d.m
+// named is where a header goes that is a string; nil: it is none of them.
+func (d *decoder) named(key string) *string {
 	switch key {
 	case "task":
-		d.word(key, value, &m.Name)
+		return &d.m.Name
 	case "id":
-		d.word(key, value, &m.TaskID)
+		return &d.m.TaskID
 	case "root_id":
-		d.word(key, value, &m.RootID)
+		return &d.m.RootID
 	case "parent_id":
-		d.word(key, value, &m.ParentID)
+		return &d.m.ParentID
 	case "group":
-		d.word(key, value, &m.GroupID)
+		return &d.m.GroupID
 	case "origin":
-		d.word(key, value, &m.Origin)
+		return &d.m.Origin
 	case "compression":
-		d.word(key, value, &d.compression)
+		return &d.compression
+	}
+	return nil
+}
+
+// header takes one header, whose value must be canonical, into the message.
+func (d *decoder) header(key string, value any) {
+	if into := d.named(key); into != nil {
+		d.word(key, value, into)
+		return
+	}
+	m := d.m
+	switch key {
 	case "eta":
 		d.moment(key, value, &m.ETA)
 	case "expires":

@@ -42,6 +42,13 @@ func (s *scanner) unexpected(want string) error {
 
 // peek skips white space and returns the next byte, or 0 at the end.
 func (s *scanner) peek() byte {
+	if s.pos < len(s.data) && s.data[s.pos] > ' ' {
+		return s.data[s.pos]
+	}
+	return s.peekFurther()
+}
+
+func (s *scanner) peekFurther() byte {
 	for s.pos < len(s.data) {
 		switch c := s.data[s.pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -114,22 +121,31 @@ func (s *scanner) quoted() ([]byte, error) {
 	}
 	s.pos++
 	start := s.pos
-	for s.pos < len(s.data) {
-		switch c := s.data[s.pos]; {
-		case c == '"':
+	for s.plain(); s.pos < len(s.data); s.plain() {
+		switch s.data[s.pos] {
+		case '"':
 			s.pos++
 			return s.data[start : s.pos-1], nil
-		case c == '\\':
+		case '\\':
 			if err := s.escape(); err != nil {
 				return nil, err
 			}
-		case c < ' ':
-			return nil, s.fail("control character in a string")
 		default:
-			s.pos++
+			return nil, s.fail("control character in a string")
 		}
 	}
 	return nil, s.fail("the text ends inside a string")
+}
+
+// plain passes what stands for itself in a string.
+func (s *scanner) plain() {
+	for i, c := range s.data[s.pos:] {
+		if c == '"' || c == '\\' || c < ' ' {
+			s.pos += i
+			return
+		}
+	}
+	s.pos = len(s.data)
 }
 
 // escape passes a backslash and what belongs to it.
@@ -244,6 +260,9 @@ func (s *scanner) list(open, closing byte, what string, item func() error) error
 
 // text turns what stands between quotes into a string.
 func text(quoted []byte) string {
+	if w, ok := usual(quoted); ok {
+		return w
+	}
 	for _, c := range quoted {
 		if c == '\\' {
 			var out string
@@ -270,7 +289,7 @@ func (s *scanner) any() (any, error) {
 			return err
 		})
 	case c == '[':
-		out := []any{}
+		out := make([]any, 0, 2) // as many as a time limit has
 		err := s.array(func() error {
 			v, err := s.any()
 			out = append(out, v)
