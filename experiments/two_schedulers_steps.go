@@ -98,17 +98,31 @@ func (t *Trial) faultBegan() (int64, error) {
 	return 0, errors.New("no fault was done in this trial")
 }
 
-// NobodyDeposed makes a trial unsure in which a leader lost its lease though nothing was
-// done to it: that is a fault, and the cell is about another one, or about none.
-func NobodyDeposed(names ...string) Step {
+// DeposedByFreezeOnly makes a trial unsure in which a leader lost its lease though
+// nothing was done to it: that is a fault, and the cell is about another one, or about
+// none. One that was frozen for longer than its lease is deposed for that, once.
+func DeposedByFreezeOnly(frozen bool, names ...string) Step {
 	return Step{"see that no leader lost its lease by itself", func(_ context.Context, t *Trial) error {
+		since := int64(math.MaxInt64) // of the freeze
+		if frozen {
+			var err error
+			if since, err = t.faultBegan(); err != nil {
+				return err
+			}
+		}
+		explained := 0
 		for _, name := range names {
 			lines, err := t.read(name)
 			if err != nil {
 				return err
 			}
-			if at := slices.IndexFunc(lines, func(l ledger.Line) bool { return l.Event == ledger.Deposed }); at >= 0 {
-				return fmt.Errorf("%s was deposed, and nobody had done anything to it: %s", name, lines[at].Reason)
+			for _, l := range lines {
+				if l.Event != ledger.Deposed {
+					continue
+				}
+				if explained++; l.Mono < since || explained > 1 {
+					return fmt.Errorf("%s was deposed, and nobody had done anything to it: %s", name, l.Reason)
+				}
 			}
 		}
 		return nil
