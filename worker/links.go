@@ -104,6 +104,22 @@ func (w *Worker) passOn(ctx context.Context, j job, value json.RawMessage) (sure
 	return sure
 }
 
+// children are the ids of the tasks that are about to be published because this one
+// has succeeded with the value.
+func (j job) children(value json.RawMessage) (ids []string) {
+	if !j.follows() {
+		return nil
+	}
+	plan, err := j.msg.Successors(j.links, value)
+	if err != nil {
+		return nil // passOn says so
+	}
+	for _, m := range plan.First {
+		ids = append(ids, m.TaskID)
+	}
+	return ids
+}
+
 // followed marks that what follows a task is sure to be with the broker, if it is.
 func (j job) followed(at watch, sure bool) bool {
 	if sure && j.follows() {

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,8 @@ func TestAChainPassesItsResultsOn(t *testing.T) {
 			}
 		}
 		r, err := s.Get(b.t.Context(), "b")
-		if err != nil || r.ParentID != "a" {
-			b.t.Errorf("the parent of b is %q, %v", r.ParentID, err)
+		if err != nil || r.ParentID != "a" || !slices.Equal(r.Children, []string{"c"}) {
+			b.t.Errorf("the parent of b is %q, its children are %q, %v", r.ParentID, r.Children, err)
 		}
 		b.holds(0, 0, 0)
 	})

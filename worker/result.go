@@ -99,14 +99,15 @@ func (w *Worker) began(ctx context.Context, d *broker.Delivery) {
 // succeeded keeps SUCCESS with the value, and returns that as JSON. A value that
 // is no JSON is a FAILURE for the caller, as in Celery: the task is done, and what
 // it returned is lost.
-func (w *Worker) succeeded(ctx context.Context, d *broker.Delivery, value any) (json.RawMessage, *result.Failure) {
+func (w *Worker) succeeded(ctx context.Context, j job, value any) (json.RawMessage, *result.Failure) {
+	d := j.Delivery
 	text, err := json.Marshal(value)
 	if err != nil {
 		f := result.NewFailure("EncodeError", err.Error())
 		w.keep(ctx, d, result.Result{State: task.Failure, Error: f})
 		return nil, f
 	}
-	w.keep(ctx, d, result.Result{State: task.Success, Value: text})
+	w.keep(ctx, d, result.Result{State: task.Success, Value: text, Children: j.children(text)})
 	return text, nil
 }
 

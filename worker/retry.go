@@ -39,7 +39,7 @@ func (w *Worker) conclude(ctx context.Context, j job, at watch, value any, err e
 	case err == nil: // the handler's last act has recorded it
 		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
 		at.reach(Finished)
-		text, unreadable := w.succeeded(ctx, d, value)
+		text, unreadable := w.succeeded(ctx, j, value)
 		at.reach(ResultStored)
 		if unreadable != nil {
 			return w.fallOut(ctx, j, unreadable)

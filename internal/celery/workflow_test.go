@@ -133,8 +133,12 @@ func TestAChainAlternatesBetweenOurWorkersAndCelerys(t *testing.T) {
 				if first(f, id, ledger.Finished).Seq == 0 {
 					t.Errorf("%s was not run where it was sent to", id)
 				}
-				if r, err := store.Get(t.Context(), id); err != nil || i > 0 && i < 4 && r.ParentID != name+string(rune('0'+i)) {
+				r, err := store.Get(t.Context(), id)
+				if err != nil || i > 0 && i < 4 && r.ParentID != name+string(rune('0'+i)) {
 					t.Errorf("the parent of %s is %q, %v", id, r.ParentID, err)
+				}
+				if next := name + string(rune('2'+i)); i < 3 && (len(r.Children) == 0 || r.Children[0] != next) {
+					t.Errorf("the children of %s are %q, want %s", id, r.Children, next)
 				}
 			}
 		}
