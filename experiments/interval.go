@@ -93,7 +93,8 @@ func intervalCell(sys System, suite Suite) Cell {
 // moved. jitter_percent is the largest difference of a gap from the interval; both are
 // in percent of it. gap_p99_ms is the longest gap but one in a hundred.
 // intervals_left_out is how many ticks are missing between the first and the last, by
-// their ids; of Celery's, which have no meaning, by their number in that time. off_grid
+// their ids; of Celery's, which have no meaning, by how far their number is from that of
+// the intervals in that time. off_grid
 // is how many are no tick of the grid, by their ids (Celery has none).
 func MeasureIntervals(name string, n int) Step {
 	return Step{"measure the intervals", func(_ context.Context, t *Trial) error {
@@ -157,6 +158,8 @@ func intervalsOf(lines []ledger.Line, n int, celery bool) (m intervals, err erro
 	if !celery && len(due) > 0 {
 		m.leftOut = int(due[len(due)-1].Sub(due[0])/intervalEvery) + 1 - len(due)
 	}
-	m.leftOut = max(m.leftOut, 0)
+	if celery {
+		m.leftOut = max(m.leftOut, -m.leftOut)
+	}
 	return m, nil
 }

@@ -47,6 +47,7 @@ func TestALateTickIsNeitherDriftNorLeftOut(t *testing.T) {
 		"Celery, in time":               {true, all, inTime, 0, 0},
 		"Celery, each is 20 ms later":   {true, all, func(i int) time.Duration { return ms(20 * i) }, 100, 0},
 		"Celery, one is left out":       {true, gone, inTime, 500, 1},
+		"Celery, each is 60 ms sooner":  {true, all, func(i int) time.Duration { return ms(-60 * i) }, 300, 1},
 		"each is later than the before": {false, all, func(i int) time.Duration { return ms(20 * i) }, 100, 0},
 	} {
 		m, err := intervalsOf(sentAt(c.celery, c.places, c.late), len(c.places), c.celery)

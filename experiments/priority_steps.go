@@ -82,8 +82,9 @@ func MeasureOrder(onItsWay time.Duration) Step {
 }
 
 // TheyMeet makes a trial unsure in which fewer than n tasks of the producer before were
-// begun after the first one of the producer later was confirmed: then these had nothing
-// to overtake. It measures how many there were (begun_after_later_came).
+// begun when the first one of the producer later had been confirmed for long enough to
+// be served (onItsWay): then these had nothing to overtake. It measures how many there
+// were (begun_after_later_came).
 func TheyMeet(before, later string, n int) Step {
 	return Step{fmt.Sprintf("see that %d tasks of %s still waited when those of %s came", n, before, later), func(_ context.Context, t *Trial) error {
 		sent, err := t.moments(before, ledger.Confirmed)
@@ -103,7 +104,7 @@ func TheyMeet(before, later string, n int) Step {
 		}
 		first, met := slices.Min(slices.Collect(maps.Values(came))), 0
 		for _, b := range all {
-			if _, of := sent[b.task]; of && b.begun > first {
+			if _, of := sent[b.task]; of && b.begun > first+int64(onItsWay) {
 				met++
 			}
 		}

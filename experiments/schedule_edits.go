@@ -62,8 +62,20 @@ const metronomeTicks = 20
 // editLease is how long the lease of a scheduler that was killed still lasts.
 const editLease = 2 * time.Second
 
-// editAway is how long there is no scheduler when it is restarted.
-const editAway = 1500 * time.Millisecond
+const (
+	// editAway is how long there is no scheduler when it is restarted.
+	editAway = 1500 * time.Millisecond
+	// editAfter is how long the ticks of the one that follows it are counted.
+	editAfter = 4 * time.Second
+)
+
+// editedBefore adds a schedule and changes it.
+func editedBefore(name, word string, flags ...string) []Step {
+	return []Step{
+		EditSchedule("add", name, "--task", "noop", "--every", twinEvery.String(), "--catch-up", "all", "--window", "1m"),
+		EditSchedule(word, name, flags...),
+	}
+}
 
 func editCell(sys System, change string) Cell {
 	c := Cell{
@@ -120,19 +132,28 @@ func editCell(sys System, change string) Cell {
 		c.Because = "it is sent once, also while it is disabled"
 	case changeRestart, changeKill:
 		end := []Step{EndMember("scheduler1"), LetPass(editAway, "without a scheduler")}
-		c.Because = "the last ticks are in the store, and what was due meanwhile is made up for"
+		c.Because = "the last ticks are in the store, and what was due meanwhile is made up for; so are the edits"
+		c.Seconds = 12
+		c.Steps = append(c.Steps, editedBefore("slower", "edit", "--every", (twinEvery*2).String())...)
+		c.Steps = append(c.Steps, editedBefore("silent", "disable")...)
+		c.Steps = append(c.Steps, LetPass(editSeen, "until the edits are seen"))
 		if change == changeKill {
 			c.Control, c.Clean = "unharmed", concat(c.Steps, []Step{AwaitCount("scheduler1", ledger.Confirmed, 12), EditSchedule("disable", "twin"), EndMember("scheduler1")})
 			end = []Step{Kill("scheduler1")} // its lease has to run out
 			c.Expect.Faults = []string{faultKill}
 			for _, count := range []string{"redelivered", "copied", "collapsed"} {
-				c.Predicted[count] = [2]int{0, 1}
-				c.Reasons[count] = "a tick that was claimed and not settled when it was killed is sent again under its id"
+				c.Predicted[count] = [2]int{0, 2}
+				c.Reasons[count] = "a tick of either schedule that was claimed and not settled when it was killed is sent again under its id"
 			}
 		}
 		last = "scheduler2"
-		c.Steps = append(append(c.Steps, end...), StartScheduler("scheduler2", clock), AwaitCount("scheduler2", ledger.Confirmed, 12))
-		c.Measures = append(c.Measures, "ticks_made_up_for")
+		c.Steps = append(append(c.Steps, end...), StartScheduler("scheduler2", clock), AwaitCount("scheduler2", ledger.Leading, 1),
+			CountEdited("scheduler2", editAfter, map[string]string{"twin": "ticks_after", "slower": "ticks_slower", "silent": "ticks_silent"}))
+		c.Measures = append(c.Measures, "ticks_made_up_for", "ticks_after", "ticks_slower", "ticks_silent")
+		after := int(editAfter / twinEvery)
+		c.wide("ticks_after", after-3, after+3, "one for each interval, three more or less where the machine stands still at an end for as long as a trial may")
+		c.wide("ticks_slower", after/2-2, after/2+2, "one for every second interval, two more or less at the ends; unedited there would be twice as many")
+		c.Predicted["ticks_silent"] = [2]int{0, 0}
 		c.Predicted["ticks_made_up_for"] = [2]int{int(editAway/twinEvery) - 2, int(editAway/twinEvery) + 20}
 		c.Reasons["ticks_made_up_for"] = "one for each interval while nobody led, and the next scheduler may be late on a busy machine"
 	}
@@ -151,7 +172,7 @@ func editCell(sys System, change string) Cell {
 		c.Predicted["ticks_missed"] = [2]int{0, 0}
 	}
 	c.Claims = map[string]check.Bounds{"G4": {"lost": {0, 0}, "repeated": {0, 0}, "never_sent": {0, 0}}}
-	for _, m := range []string{"ticks_before", "ticks_after", "ticks_by_hand", "ticks_made_up_for", "ticks_missed"} {
+	for _, m := range []string{"ticks_before", "ticks_after", "ticks_by_hand", "ticks_made_up_for", "ticks_slower", "ticks_silent", "ticks_missed"} {
 		if b, ok := c.Predicted[m]; ok {
 			c.Claims["G4"][m] = b
 		}

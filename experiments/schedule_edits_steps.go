@@ -104,6 +104,38 @@ func CountAdded(name string, n int, measure string) Step {
 	}}
 }
 
+// CountEdited lets some time pass, and measures for each of the schedules how many of
+// the ticks that were due since the scheduler leads it has sent by then: none, if it
+// knows nothing of the schedule. By a schedule's name there is the measure of it.
+func CountEdited(scheduler string, within time.Duration, measures map[string]string) Step {
+	return Step{fmt.Sprintf("let %s pass, and count the ticks of each schedule", within), func(ctx context.Context, t *Trial) error {
+		if err := pause(ctx, within); err != nil {
+			return err
+		}
+		lines, err := t.read(scheduler)
+		if err != nil {
+			return err
+		}
+		led := slices.IndexFunc(lines, func(l ledger.Line) bool { return l.Event == ledger.Leading })
+		if led < 0 {
+			return fmt.Errorf("%s does not lead", scheduler)
+		}
+		for schedule, measure := range measures {
+			sent := 0
+			ticks := ticksAround(lines, schedule, twinEvery)
+			for _, l := range lines {
+				if due, of := ticks[l.Task]; of && l.Event == ledger.Confirmed && due.After(lines[led].Wall) {
+					sent++
+				}
+			}
+			if err := t.Measure(measure, float64(sent)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
 // confirmedOf is how many ticks of a schedule the broker has confirmed, by their ids.
 func confirmedOf(lines []ledger.Line, schedule string) (n int) {
 	ticks := ticksAround(lines, schedule, twinEvery)

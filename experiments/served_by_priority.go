@@ -98,13 +98,13 @@ func priorityCell(sys System, when string, prefetch int) Cell {
 		half.Count /= 2
 		c.Steps = []Step{
 			Declare(), PublishAs("before", half), StartWorker("worker", hands), AwaitCount("worker", ledger.Finished, priorityBegun),
-			PublishAs("later", half), AwaitCount("worker", ledger.Finished, priorityLoad),
+			PublishAs("later", half), AwaitRuns(priorityLoad),
 		}
 		return c
 	}
-	c.Steps = []Step{Declare(), Publish(job), StartWorker("worker", hands), AwaitCount("worker", ledger.Finished, priorityLoad)}
+	c.Steps = []Step{Declare(), Publish(job), StartWorker("worker", hands), AwaitRuns(priorityLoad)}
 	if sys.Kind == NoServer {
-		c.Steps = []Step{StartTogether("worker", job, hands), AwaitCount("worker", ledger.Finished, priorityLoad)}
+		c.Steps = []Step{StartTogether("worker", job, hands), AwaitRuns(priorityLoad)}
 		c.Expect = ledger.Expect{QueueDiesWith: "worker"}
 	}
 	if sys.Kind == RabbitMQ && !sys.Celery {

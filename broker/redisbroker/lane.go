@@ -134,10 +134,11 @@ type round struct {
 
 // frees is how many publishers have nothing more to wait for after the round.
 func (r *round) frees() int {
-	if r.rest != nil {
-		return len(r.batches) - 1
+	n := len(r.batches)
+	if n > 0 && r.batches[n-1] == r.rest {
+		return n - 1
 	}
-	return len(r.batches)
+	return n
 }
 
 // parcel is one command: the messages for one key that follow each other.
@@ -168,9 +169,10 @@ func (l *lane) nextRound(p *batch) *round {
 			o.waiting = o.waiting[1:]
 			o.size.Add(-1)
 		}
-		r.add(p)
-		p.round = l
-		l.here++
+		if r.add(p) {
+			p.round = l
+			l.here++
+		}
 		p = nil
 	}
 	if len(r.batches) == 0 {
@@ -179,13 +181,14 @@ func (l *lane) nextRound(p *batch) *round {
 	return r
 }
 
-// add takes the messages of a batch as far as there is room.
-func (r *round) add(p *batch) {
-	r.batches = append(r.batches, p)
+// add takes the messages of a batch as far as there is room, and tells whether it
+// has taken any: else its publisher, who may have left, does not wait for the round.
+func (r *round) add(p *batch) (some bool) {
+	before := r.count
 	for ; p.sent < len(p.letters); p.sent++ {
 		if r.count >= maxRound || r.bytes >= maxRoundBytes {
 			r.rest = p
-			return
+			break
 		}
 		if p.ctx.Err() != nil || !p.Take(p.sent) {
 			continue // its publisher gives up what is left
@@ -193,6 +196,11 @@ func (r *round) add(p *batch) {
 		r.put(p.letters[p.sent], sender{p, p.sent})
 		p.letters[p.sent] = letter{}
 	}
+	if r.count == before {
+		return false
+	}
+	r.batches = append(r.batches, p)
+	return true
 }
 
 func (r *round) put(l letter, who sender) {
