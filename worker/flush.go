@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -119,7 +120,7 @@ func (w *Worker) flush(ctx context.Context) {
 	}
 	err := w.consumer.Flush(ctx)
 	switch {
-	case err != nil && ctx.Err() != nil: // nobody waits any more; the next flush tells
+	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()): // cut short: what the driver knows is for the next
 	case err != nil:
 		w.log.Debug("flush of acknowledgements", "err", err)
 		w.write(ledger.Line{Event: ledger.AckUnsure, Session: session, Upto: w.flusher.giveUp(), Reason: err.Error()})
