@@ -10,8 +10,9 @@ import (
 	"acklab/task"
 )
 
-// execute runs the handler between its ledger lines, and returns how it ended. The line finished is written here, as the handler's last act, before
-// anybody else learns of it.
+// execute runs the handler between its ledger lines, and returns how it ended. The
+// line finished is written here, as the handler's last act, before anybody else
+// learns of it.
 func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler, at watch) (o outcome) {
 	w.record(ledger.Started, d, "")
 	w.metrics.TaskEntered(d.Message.Name, metrics.Started)
