@@ -51,14 +51,14 @@ func (w *Worker) ack(ctx context.Context, d *broker.Delivery) error {
 
 // settle hands a settlement over and writes what became of it.
 func (w *Worker) settle(done ledger.Event, d *broker.Delivery, hand func() error) error {
-	dead := w.flusher.dead(d.Session)
+	dead, givenUp := w.flusher.before(d.Session)
 	err := hand()
 	switch {
 	case err == nil && dead: // it should have been refused as stale: the lie is to be seen
 		w.record(done, d, "")
 	case err == nil:
-		if !w.flusher.handedOver(d.Session, func() int64 { return w.record(done, d, "") }) {
-			w.record(ledger.AckUnsure, d, "the session ended as it was handed over")
+		if doubt := w.flusher.handedOver(d.Session, givenUp, func() int64 { return w.record(done, d, "") }); doubt != "" {
+			w.record(ledger.AckUnsure, d, doubt)
 		}
 	case errors.Is(err, broker.ErrStale):
 		w.record(ledger.StaleAck, d, err.Error())

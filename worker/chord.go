@@ -86,7 +86,8 @@ func (w *Worker) brokenUncounted(ctx context.Context, settled bool, c *task.Memb
 	return sure
 }
 
-// broken calls off the callback of a chord and calls its errbacks.
+// broken calls the errbacks of a chord's callback, and calls it off once they are sure
+// to be with the broker. It reports as passOn.
 func (w *Worker) broken(ctx context.Context, settled bool, c *task.Member, why *result.Failure) (sure bool) {
 	plan, err := c.CalledOff()
 	if err != nil {
@@ -104,6 +105,9 @@ func (w *Worker) broken(ctx context.Context, settled bool, c *task.Member, why *
 		if errbacks, err := m.Failing(links); err == nil {
 			sure = w.send(ctx, settled, errbacks.First) && sure
 		}
+	}
+	if !sure && !settled {
+		return false
 	}
 	up := result.NewFailure(upstreamError, fmt.Sprintf("the callback of chord %s did not run: %s", c.Group, why.Error()))
 	for _, s := range plan.Owed {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"acklab/task"
@@ -26,15 +27,20 @@ func (q *queues) add(name string) { q.known.Store(name, newQueue(true)) }
 func (q *queues) drop(name string) { q.known.Delete(name) }
 
 // ensure runs declare for a queue that is not known to exist; it is once that has
-// succeeded. Callers with the same queue take turns.
-func (q *queues) ensure(name string, declare func() error) error {
+// succeeded. Callers with the same queue take turns; who has had none when ctx ends
+// goes without.
+func (q *queues) ensure(ctx context.Context, name string, declare func() error) error {
 	found, ok := q.known.Load(name)
 	if !ok {
 		found, _ = q.known.LoadOrStore(name, newQueue(false))
 	}
 	one := found.(*queue)
-	one.turn <- struct{}{}
-	defer func() { <-one.turn }()
+	select {
+	case one.turn <- struct{}{}:
+		defer func() { <-one.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("it is still being declared for another task: %w", ctx.Err())
+	}
 	if one.made {
 		return nil
 	}
@@ -53,11 +59,9 @@ func (w *Worker) declare(ctx context.Context, ms []*task.Message) {
 			continue
 		}
 		tried[m.Queue] = true
-		err := w.declared.ensure(m.Queue, func() error {
-			within, cancel := context.WithTimeout(ctx, publishWithin)
-			defer cancel()
-			return w.broker.Declare(within, m.Queue)
-		})
+		within, cancel := context.WithTimeout(ctx, publishWithin)
+		err := w.declared.ensure(within, m.Queue, func() error { return w.broker.Declare(within, m.Queue) })
+		cancel()
 		if err != nil {
 			w.log.Warn("cannot declare the queue of what follows a task", "queue", m.Queue, "err", err)
 		}

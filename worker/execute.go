@@ -2,9 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"acklab/broker"
@@ -13,13 +10,10 @@ import (
 	"acklab/task"
 )
 
-// errInterrupted marks a handler that ended because the worker is stopping.
-var errInterrupted = errors.New("stopped by the worker's shutdown")
-
-// execute runs the handler between its ledger lines, and returns what it
-// returned. The line finished is written here, as the handler's last act, before
-// anybody else learns of it.
-func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler, at watch) (any, error) {
+// execute runs the handler between its ledger lines, and returns how it ended. The
+// line finished is written here, as the handler's last act, before anybody else
+// learns of it.
+func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler, at watch) (o outcome) {
 	w.record(ledger.Started, d, "")
 	w.metrics.TaskEntered(d.Message.Name, metrics.Started)
 	w.waited(d.Message)
@@ -32,19 +26,19 @@ func (w *Worker) execute(ctx context.Context, d *broker.Delivery, h task.Handler
 		defer cancel()
 	}
 	begin := time.Now()
-	value, err := w.call(ctx, d.Message, h)
+	o = w.call(ctx, d.Message, h)
 	w.metrics.Ran(d.Message.Name, time.Since(begin))
-	if err == nil {
+	if o.err == nil {
 		w.record(ledger.Finished, d, "")
-		return value, nil
+		return o
 	}
-	if context.Cause(ctx) == errInterrupted {
-		return nil, fmt.Errorf("%w: %w", errInterrupted, err)
+	switch context.Cause(ctx) {
+	case errInterrupted:
+		o.err.stopped = errInterrupted
+	case context.DeadlineExceeded:
+		o.err.stopped = errHardLimit
 	}
-	if context.Cause(ctx) == context.DeadlineExceeded {
-		return nil, fmt.Errorf("%w: %w", errHardLimit, err)
-	}
-	return nil, err
+	return o
 }
 
 // waited observes for how long the message was kept from its handler: since its
@@ -61,13 +55,17 @@ func (w *Worker) waited(m *task.Message) {
 	w.metrics.Waited(m.Name, time.Since(since))
 }
 
-// call turns a panic into an error that carries its stack. Its kind lets a
-// policy retry it; none does so by itself.
-func (w *Worker) call(ctx context.Context, m *task.Message, h task.Handler) (value any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = task.WithKind(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), task.KindPanic)
-		}
-	}()
-	return h(ctx, &task.Call{Message: m})
+// call runs the handler and reads what it returns.
+func (w *Worker) call(ctx context.Context, m *task.Message, h task.Handler) (o outcome) {
+	var value any
+	err := guard(func() (err error) {
+		value, err = h(ctx, &task.Call{Message: m})
+		return err
+	})
+	if err != nil {
+		o.err = w.understand(m, err)
+		return o
+	}
+	o.value, o.unreadable = encode(value)
+	return o
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type flusher struct {
 	session       int
 	ended         int // sessions up to this one are over
 	handed, known int64
+	givenUp       int // how often a flush has given up
 }
 
 // leased says that deliveries outlive their session: what was handed over in one
@@ -36,24 +38,29 @@ func (f *flusher) leased() {
 	f.outlive = true
 }
 
-// handedOver has the line of a settlement written and remembers it. It reports
-// false, and has nothing written, when the session is over: what became of its
-// settlements was said by then, and no later line may seem to cover this one.
-func (f *flusher) handedOver(session int, write func() int64) bool {
+// before is asked before a settlement is handed over. dead: the deliveries of the
+// session have ended with it. givenUp is for handedOver.
+func (f *flusher) before(session int) (dead bool, givenUp int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if session <= f.ended && !f.outlive {
-		return false
-	}
-	f.session, f.handed = session, max(f.handed, write())
-	return true
+	return session <= f.ended && !f.outlive, f.givenUp
 }
 
-// dead tells whether the deliveries of the session have ended with it.
-func (f *flusher) dead(session int) bool {
+// handedOver has the line of a settlement written and remembers it. It says why not,
+// and has nothing written, when the session is over, or a flush has given up since
+// before: what became of the settlement may have been said by then, and no later line
+// may seem to cover this one.
+func (f *flusher) handedOver(session, givenUp int, write func() int64) (doubt string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return session <= f.ended && !f.outlive
+	switch {
+	case session <= f.ended && !f.outlive:
+		return "the session ended as it was handed over"
+	case givenUp != f.givenUp:
+		return "a flush failed as it was handed over"
+	}
+	f.session, f.handed = session, max(f.handed, write())
+	return ""
 }
 
 func (f *flusher) pending() (session int, line int64, some bool) {
@@ -79,6 +86,7 @@ func (f *flusher) processed(line int64) bool {
 func (f *flusher) giveUp() (upto int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.givenUp++
 	f.known = f.handed
 	return f.known
 }
@@ -112,7 +120,7 @@ func (w *Worker) flush(ctx context.Context) {
 	}
 	err := w.consumer.Flush(ctx)
 	switch {
-	case err != nil && ctx.Err() != nil: // nobody waits any more; the next flush tells
+	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()): // cut short: what the driver knows is for the next
 	case err != nil:
 		w.log.Debug("flush of acknowledgements", "err", err)
 		w.write(ledger.Line{Event: ledger.AckUnsure, Session: session, Upto: w.flusher.giveUp(), Reason: err.Error()})

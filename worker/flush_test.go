@@ -93,6 +93,50 @@ func TestWhatAFlushWasUnsureOfIsNeverAcked(t *testing.T) {
 	})
 }
 
+// A driver tells of a failure once, also to a flush whose time is up.
+func TestAFailureThatIsToldAsTheWorkerStopsIsNotLost(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		told := false
+		b.flushing(func(ctx context.Context) error {
+			if told {
+				return nil
+			}
+			<-ctx.Done()
+			told = true
+			return fmt.Errorf("it found no claim: %w", broker.ErrUnsure)
+		})
+		b.publish("noop")
+		b.start()
+		b.sleep(time.Second)
+		b.end()
+		if l := b.one(ledger.AckUnsure); l.Upto != b.one(ledger.AckSent).Seq || len(b.lines(ledger.Acked)) != 0 {
+			t.Errorf("ack-unsure: %+v; acked: %+v", l, b.lines(ledger.Acked))
+		}
+	})
+}
+
+// What was only cut short is for the last flush.
+func TestAFlushThatIsCutShortByTheEndIsMadeUpFor(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		cut := false
+		b.flushing(func(ctx context.Context) error {
+			if cut {
+				return nil
+			}
+			<-ctx.Done()
+			cut = true
+			return fmt.Errorf("%w: %w", broker.ErrUnsure, context.Cause(ctx))
+		})
+		b.publish("noop")
+		b.start()
+		b.sleep(time.Second)
+		b.end()
+		if l := b.one(ledger.Acked); l.Upto != b.one(ledger.AckSent).Seq || len(b.lines(ledger.AckUnsure)) != 0 {
+			t.Errorf("acked: %+v; ack-unsure: %+v", l, b.lines(ledger.AckUnsure))
+		}
+	})
+}
+
 func TestWhatWasOnItsWayWhenTheSessionEndedIsNeverAcked(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.publish("noop")

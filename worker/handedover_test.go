@@ -83,6 +83,64 @@ func TestAFlushThatFailsLeavesNothingThatWasHandedOverMeanwhileToALaterOne(t *te
 	})
 }
 
+// lingers is a settler that returns from an acknowledgement when it may.
+type lingers struct {
+	broker.Settler
+	may <-chan struct{}
+}
+
+func (l lingers) Ack(ctx context.Context, d *broker.Delivery) error {
+	err := l.Settler.Ack(ctx, d)
+	<-l.may
+	return err
+}
+
+// A driver tells of a failure once: it may be to the flush before the line of the very
+// acknowledgement that failed.
+func TestAnAckThatReturnsAfterAFlushHasFailedIsUnsureAndNoLaterOneVouchesForIt(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.cfg.Concurrency = 2
+		answer, may := error(nil), make(chan struct{})
+		b.flushing(func(context.Context) error { return answer })
+		slow := b.publish("noop")
+		b.meddled(func(c broker.Consumer) broker.Consumer {
+			return &settled{c, slow.TaskID, func(s broker.Settler) broker.Settler { return lingers{s, may} }}
+		})
+		b.start()
+		b.sleep(time.Second)
+		answer = fmt.Errorf("one of them found no claim: %w", broker.ErrUnsure)
+		other := b.publish("noop")
+		b.sleep(time.Second)
+		answer = nil
+		close(may)
+		last := b.publish("noop")
+		b.sleep(time.Second)
+		unsure := b.lines(ledger.AckUnsure)
+		if len(unsure) != 2 || unsure[0].Upto == 0 || unsure[1].Message != slow.ID {
+			t.Errorf("ack-unsure: %+v; want one of a flush, and one of %s", unsure, slow.ID)
+		}
+		sent := b.lines(ledger.AckSent)
+		if len(sent) != 2 || sent[0].Task != other.TaskID || sent[1].Task != last.TaskID || b.one(ledger.Acked).Upto != sent[1].Seq {
+			t.Errorf("ack-sent: %+v; acked: %+v", sent, b.one(ledger.Acked))
+		}
+	})
+}
+
+// settled is a consumer that has the deliveries of one task settled in another way.
+type settled struct {
+	broker.Consumer
+	task   string
+	change func(broker.Settler) broker.Settler
+}
+
+func (s *settled) Receive(ctx context.Context) (*broker.Delivery, error) {
+	d, err := s.Consumer.Receive(ctx)
+	if err == nil && d.Message.TaskID == s.task {
+		d.Settler = s.change(d.Settler)
+	}
+	return d, err
+}
+
 // A driver that honours what it should have refused is to be seen in the ledger, and
 // not to be made to look unsure.
 func TestAnAckThatABrokerHonoursThoughItsSessionHadEndedIsWrittenDown(t *testing.T) {

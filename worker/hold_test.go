@@ -1,11 +1,13 @@
 package worker_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"acklab/broker"
 	"acklab/internal/ledger"
+	"acklab/worker"
 )
 
 func TestWhereTheBrokerLeavesDelaysToTheWorkerATaskWaitsWithoutASlotAndUnacknowledged(t *testing.T) {
@@ -71,5 +73,53 @@ func TestATaskThatFallsDueWhileTheWorkerStopsGoesBack(t *testing.T) {
 		b.stop()
 		b.must("stop", b.wait())
 		b.lived(m, ledger.Received, ledger.Requeuing, ledger.Requeued)
+	})
+}
+
+// due is a consumer whose messages have the same ETA, which the test may change, also
+// of the one that was handed out last.
+type due struct {
+	broker.Consumer
+	eta  time.Time
+	last *broker.Delivery
+}
+
+func (c *due) Receive(ctx context.Context) (*broker.Delivery, error) {
+	d, err := c.Consumer.Receive(ctx)
+	if err == nil {
+		c.last = d
+		c.at(c.eta)
+	}
+	return d, err
+}
+
+func (c *due) at(eta time.Time) {
+	m := *c.last.Message
+	m.ETA = eta
+	c.eta, c.last.Message = eta, &m
+}
+
+// Nobody sets the clock of a bubble back, so the time of the message moves on instead.
+func TestATaskThatIsEarlyAgainBecauseTheClockWasSetBackWaitsOnceMore(t *testing.T) {
+	bothModes(t, func(b *bench) {
+		b.delays(broker.ByWorker)
+		c := &due{eta: time.Now().Add(time.Minute)}
+		b.meddled(func(inner broker.Consumer) broker.Consumer { c.Consumer = inner; return c })
+		b.cfg.Pause = &worker.Trigger{At: worker.Fetched, Nth: 1}
+		m := b.publish("noop")
+		b.start()
+		b.sleep(time.Minute)
+		b.one(ledger.Holding)
+		c.at(time.Now().Add(time.Minute))
+		close(b.resume)
+		b.sleep(time.Minute - time.Millisecond)
+		b.one(ledger.Accepted)
+		b.one(ledger.Requeued)
+		b.holds(0, 1, 0)
+		b.sleep(2 * time.Millisecond)
+		if f := b.one(ledger.Finished); f.Task != m.TaskID {
+			b.t.Errorf("finished: %+v", f)
+		}
+		b.holds(0, 0, 0)
 	})
 }

@@ -173,7 +173,8 @@ func (w *Worker) fallOut(ctx context.Context, j job, why *result.Failure) (sure 
 }
 
 // breakOff calls the errbacks of a task, and calls off what follows it: as much of
-// both as can be planned. It reports as passOn.
+// both as can be planned. It reports as passOn. As long as the task may run again,
+// because its errbacks are not sure, nothing is called off and its chord is not told.
 func (w *Worker) breakOff(ctx context.Context, j job, why *result.Failure) (sure bool) {
 	errbacks, err := j.msg.Failing(j.links)
 	if err != nil {
@@ -185,7 +186,9 @@ func (w *Worker) breakOff(ctx context.Context, j job, why *result.Failure) (sure
 		w.log.Error("what follows a task cannot be called off", "task", j.msg.TaskID, "err", err)
 		off = &task.Plan{}
 	}
-	sure = w.send(ctx, j.settled, errbacks.First)
+	if sure = w.send(ctx, j.settled, errbacks.First); !sure && !j.settled {
+		return false
+	}
 	up := result.NewFailure(upstreamError, fmt.Sprintf("task %s has failed: %s", j.msg.TaskID, why.Error()))
 	w.callOff(ctx, off.Owed, up)
 	for _, end := range off.Ends {

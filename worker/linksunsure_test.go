@@ -17,13 +17,7 @@ import (
 
 func TestASuccessorThatIsNotSureToBeWithTheBroker(t *testing.T) {
 	inFlow(t, func(b *bench, s result.Store) {
-		var tries atomic.Int64
-		b.publishes(func(ctx context.Context, next broker.Broker, m *task.Message) error {
-			if tries.Add(1) == 1 {
-				return fmt.Errorf("%w: the reply was lost", broker.ErrUnsure)
-			}
-			return next.Publish(ctx, m)[0]
-		})
+		b.firstUnsure()
 		b.flow(task.Chain(call("a", "add", 1), call("b", "add", 1)), 1)
 		b.start()
 		b.sleep(time.Minute)
@@ -74,17 +68,78 @@ func TestASuccessorThatTheBrokerRefuses(t *testing.T) {
 	}
 }
 
+// firstUnsure makes the broker lose its first reply to the worker, and what it was to.
+func (b *bench) firstUnsure() {
+	var tries atomic.Int64
+	b.publishes(func(ctx context.Context, next broker.Broker, m *task.Message) error {
+		if tries.Add(1) == 1 {
+			return fmt.Errorf("%w: the reply was lost", broker.ErrUnsure)
+		}
+		return next.Publish(ctx, m)[0]
+	})
+}
+
+// failsOnce registers a task that fails for good when it is run first.
+func (b *bench) failsOnce() {
+	var runs atomic.Int64
+	b.cfg.Registry.Register("fails-once", func(context.Context, *task.Call) (any, error) {
+		if runs.Add(1) == 1 {
+			return nil, errBoom
+		}
+		return 1, nil
+	})
+}
+
+// A delivery that goes back runs again, and may succeed then.
+func TestNothingIsCalledOffAsLongAsTheErrbacksAreNotSure(t *testing.T) {
+	inFlow(t, func(b *bench, s result.Store) {
+		b.firstUnsure()
+		b.failsOnce()
+		first := call("a", "fails-once")
+		first.LinkError = []*task.Signature{call("err", "same")}
+		b.flow(task.Chain(first, call("b", "add", 1)), 1)
+		b.start()
+		b.sleep(time.Minute)
+		want := map[worker.AckMode][3]string{worker.Early: {"", "b", "UpstreamError: task a has failed"}, worker.Late: {"a b", "", "2"}}[b.cfg.Ack]
+		if got := b.finished(); got != want[0] {
+			b.t.Errorf("finished: %s, want %s", got, want[0])
+		}
+		if got := b.calledOff(); got != want[1] {
+			b.t.Errorf("called off: %s, want %s", got, want[1])
+		}
+		if got := value(b.t, s, "b"); !strings.HasPrefix(got, want[2]) {
+			b.t.Errorf("b is %s, want %s", got, want[2])
+		}
+		b.holds(0, 0, 0)
+	})
+}
+
+// A member that has failed ends its chord for good, but not before its errbacks are sure.
+func TestAChordIsCalledOffOnceItsErrbacksAreSure(t *testing.T) {
+	inFlow(t, func(b *bench, s result.Store) {
+		b.firstUnsure()
+		b.failsOnce()
+		back := call("back", "same")
+		back.LinkError = []*task.Signature{call("err", "same")}
+		b.flow(task.Chord([]*task.Signature{call("a", "fails-once")}, back), 1)
+		b.start()
+		b.sleep(time.Minute)
+		off := b.one(ledger.CalledOff)
+		if off.Task != "back" {
+			b.t.Errorf("called off: %+v", off)
+		}
+		if sure := b.lines(ledger.Confirmed); b.cfg.Ack == worker.Late && (len(sure) != 1 || sure[0].Task != "err" || off.Seq < sure[0].Seq) {
+			b.t.Errorf("called off in line %d; confirmed: %+v", off.Seq, sure)
+		}
+		b.holds(0, 0, 0)
+	})
+}
+
 // A delivery that is not run is not acknowledged before what follows it, in either
 // mode: it can go back.
 func TestWhatFollowsADeliveryThatIsNotRunIsSureBeforeItIsSettled(t *testing.T) {
 	inFlow(t, func(b *bench, s result.Store) {
-		var tries atomic.Int64
-		b.publishes(func(ctx context.Context, next broker.Broker, m *task.Message) error {
-			if tries.Add(1) == 1 {
-				return fmt.Errorf("%w: the reply was lost", broker.ErrUnsure)
-			}
-			return next.Publish(ctx, m)[0]
-		})
+		b.firstUnsure()
 		unknown := call("u", "nobody-knows")
 		unknown.LinkError = []*task.Signature{call("err", "same")}
 		b.flow(unknown, 1)

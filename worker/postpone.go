@@ -20,8 +20,16 @@ const postponedHeader = "acklab_postponed"
 // producers send such messages: their workers hold them. One that was
 // postponed before and is early again waits for a moment in its slot, so that
 // a broker that holds nothing back is not asked in a busy loop.
+//
+// Where the worker holds delays, a slot takes none before its time. One that is early
+// here has had the clock set back under it, and is requeued: it comes again, and is
+// held. To hold it at once would have one delivery accepted twice.
 func (w *Worker) postpone(ctx, handlers context.Context, j job) {
 	d := j.Delivery
+	if w.holds {
+		w.requeue(ctx, d, "the clock was set back before its eta")
+		return
+	}
 	if how := w.broker.Traits().Delay; how != broker.Native && how != broker.Emulated {
 		w.reject(ctx, handlers, j, fmt.Sprintf("eta %s is in the future, and this broker does not hold delays", d.Message.ETA.Format(time.RFC3339)))
 		return

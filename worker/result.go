@@ -2,9 +2,7 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -96,46 +94,37 @@ func (w *Worker) began(ctx context.Context, d *broker.Delivery) {
 	}
 }
 
-// succeeded keeps SUCCESS with the value, and returns that as JSON. A value that
-// is no JSON is a FAILURE for the caller, as in Celery: the task is done, and what
-// it returned is lost.
-func (w *Worker) succeeded(ctx context.Context, j job, value any) (json.RawMessage, *result.Failure) {
-	d := j.Delivery
-	text, err := json.Marshal(value)
-	if err != nil {
-		f := result.NewFailure("EncodeError", err.Error())
-		w.keep(ctx, d, result.Result{State: task.Failure, Error: f})
-		return nil, f
+// succeeded keeps SUCCESS with the value. A value that is no JSON is a FAILURE for
+// the caller, as in Celery: the task is done, and what it returned is lost.
+func (w *Worker) succeeded(ctx context.Context, j job, o outcome) {
+	r := result.Result{State: task.Failure, Error: o.unreadable}
+	if o.unreadable == nil {
+		r = result.Result{State: task.Success, Value: o.value, Children: j.children(o.value)}
 	}
-	w.keep(ctx, d, result.Result{State: task.Success, Value: text, Children: j.children(text)})
-	return text, nil
+	w.keep(ctx, j.Delivery, r)
 }
 
 // failedWith keeps RETRY or FAILURE with the error.
-func (w *Worker) failedWith(ctx context.Context, d *broker.Delivery, state task.State, err error) {
+func (w *Worker) failedWith(ctx context.Context, d *broker.Delivery, state task.State, err *tryError) {
 	w.keep(ctx, d, result.Result{State: state, Error: failureOf(err)})
 }
 
-// failureOf is an error as a caller of the task gets it: its type in a word,
-// its text, and the stack of a panic as the traceback.
-func failureOf(err error) *result.Failure {
-	text, stack, _ := strings.Cut(err.Error(), "\n")
-	f := result.NewFailure(errorType(err), text)
-	f.Module, f.Traceback = "acklab", stack
+// failureOf is an error as a caller of the task gets it.
+func failureOf(err *tryError) *result.Failure {
+	kind := err.kind
+	if err.stopped == errHardLimit {
+		kind = "TimeLimitExceeded"
+	}
+	f := newFailure(kind, err.Error())
+	f.Module = "acklab"
 	return f
 }
 
-// errorType is a name for the kind of error, as Python's classes are named.
-func errorType(err error) string {
-	var argument *task.ArgumentError
-	switch {
-	case errors.Is(err, errHardLimit):
-		return "TimeLimitExceeded"
-	case errors.As(err, &argument):
-		return "TypeError"
-	case task.KindOf(err) != "":
-		kind := task.KindOf(err)
-		return fmt.Sprintf("%s%sError", strings.ToUpper(kind[:1]), kind[1:])
-	}
-	return "TaskError"
+// newFailure has the first line of a text, and the others, the stack of a panic, as
+// the traceback.
+func newFailure(kind, text string) *result.Failure {
+	text, stack, _ := strings.Cut(text, "\n")
+	f := result.NewFailure(kind, text)
+	f.Traceback = stack
+	return f
 }

@@ -26,63 +26,58 @@ import (
 // time again and again.
 const breath = time.Second
 
-// errHardLimit marks a handler that was stopped at its hard time limit. As in
-// Celery, that is not tried again.
-var errHardLimit = errors.New("stopped at its hard time limit")
-
 // conclude writes how a try ended and publishes what follows it. It reports
 // whether the delivery is done with; if it is not, the broker may lack what
 // follows, and under late acknowledgement the delivery must go back.
-func (w *Worker) conclude(ctx context.Context, j job, at watch, value any, err error) (done bool) {
+func (w *Worker) conclude(ctx context.Context, j job, at watch, o outcome) (done bool) {
 	d := j.Delivery
 	switch {
-	case err == nil: // the handler's last act has recorded it
+	case o.err == nil: // the handler's last act has recorded it
 		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
 		at.reach(Finished)
-		text, unreadable := w.succeeded(ctx, j, value)
+		w.succeeded(ctx, j, o)
 		at.reach(ResultStored)
-		if unreadable != nil {
-			return w.fallOut(ctx, j, unreadable)
+		if o.unreadable != nil {
+			return w.fallOut(ctx, j, o.unreadable)
 		}
-		return j.followed(at, w.passOn(ctx, j, text))
-	case errors.Is(err, errInterrupted):
-		w.record(ledger.Interrupted, d, err.Error())
+		return j.followed(at, w.passOn(ctx, j, o.value))
+	case o.interrupted():
+		w.record(ledger.Interrupted, d, o.err.Error())
 		at.reach(Finished)
 		return true
 	}
-	next, why := w.next(d, err)
+	next, why := w.next(d, o.err)
 	if next == nil {
-		w.fail(d, err, why)
+		w.fail(d, o.err, why)
 		at.reach(Finished)
-		w.failedWith(ctx, d, task.Failure, err)
+		w.failedWith(ctx, d, task.Failure, o.err)
 		at.reach(ResultStored)
-		return w.giveUp(ctx, j, at, err)
+		return w.giveUp(ctx, j, at, o.err)
 	}
-	w.write(failure(d, err))
+	w.write(failure(d, o.err))
 	at.reach(Finished)
 	at.reach(Failed)
-	return w.tryAgain(ctx, j, at, next, err)
+	return w.tryAgain(ctx, j, at, next, o.err)
 }
 
 // giveUp does what follows a failure for good, and reports as conclude.
-func (w *Worker) giveUp(ctx context.Context, j job, at watch, err error) (done bool) {
+func (w *Worker) giveUp(ctx context.Context, j job, at watch, err *tryError) (done bool) {
 	return j.followed(at, w.fallOut(ctx, j, failureOf(err)))
 }
 
 // next is the retry of a try that failed with err, or says why there is none.
-func (w *Worker) next(d *broker.Delivery, err error) (*task.Message, string) {
-	if errors.Is(err, errHardLimit) {
+func (w *Worker) next(d *broker.Delivery, err *tryError) (*task.Message, string) {
+	if err.stopped == errHardLimit {
 		return nil, "it was stopped at its hard time limit"
 	}
-	decision := w.retries[d.Message.Name].Decide(err, d.Message.Retries, w.random)
-	if !decision.Again {
-		return nil, decision.Reason
+	if !err.retry.Again {
+		return nil, err.retry.Reason
 	}
 	next := d.Message.Again()
 	next.Queue, next.ETA = d.Queue, time.Time{}
-	if decision.Delay > 0 {
+	if err.retry.Delay > 0 {
 		// The wire has microseconds; rounded up, so that nothing is early.
-		next.ETA = time.Now().Add(decision.Delay + time.Microsecond - 1).UTC().Truncate(time.Microsecond)
+		next.ETA = time.Now().Add(err.retry.Delay + time.Microsecond - 1).UTC().Truncate(time.Microsecond)
 	}
 	if !next.Expires.IsZero() && next.Expires.Before(next.ETA) {
 		return nil, fmt.Sprintf("it would expire before its next try, at %s", next.Expires.Format(time.RFC3339))
@@ -91,7 +86,7 @@ func (w *Worker) next(d *broker.Delivery, err error) (*task.Message, string) {
 }
 
 // tryAgain publishes the retry of a failed delivery and reports as conclude.
-func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Message, cause error) (done bool) {
+func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Message, cause *tryError) (done bool) {
 	d := j.Delivery
 	err := w.publish(ctx, next)
 	switch {
@@ -104,7 +99,7 @@ func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Messa
 		return true
 	case impossible(err), j.settled && errors.Is(err, broker.ErrRefused) && w.ledger.Err() == nil:
 		// Certainly not stored, and nobody will store it: that is the end.
-		untaken := fmt.Errorf("%w; its retry was not taken: %w", cause, err)
+		untaken := &tryError{text: fmt.Sprintf("%s; its retry was not taken: %s", cause, err), kind: cause.kind}
 		w.fail(d, untaken, "its retry was not taken")
 		w.failedWith(ctx, d, task.Failure, untaken)
 		return w.giveUp(ctx, j, at, untaken)
@@ -115,7 +110,7 @@ func (w *Worker) tryAgain(ctx context.Context, j job, at watch, next *task.Messa
 }
 
 // fail records a failure for good; why says why there is no retry.
-func (w *Worker) fail(d *broker.Delivery, err error, why string) {
+func (w *Worker) fail(d *broker.Delivery, err *tryError, why string) {
 	l := failure(d, err)
 	l.Final = true
 	w.write(l)
@@ -123,7 +118,7 @@ func (w *Worker) fail(d *broker.Delivery, err error, why string) {
 	w.log.Error("task failed", "task", d.Message.TaskID, "name", d.Message.Name, "tries", d.Message.Retries+1, "no retry", why, "err", err)
 }
 
-func failure(d *broker.Delivery, err error) ledger.Line {
+func failure(d *broker.Delivery, err *tryError) ledger.Line {
 	return ledger.Line{
 		Event: ledger.Failed, Task: d.Message.TaskID, Message: d.Message.ID, Name: d.Message.Name,
 		Queue: d.Queue, Retries: d.Message.Retries, Reason: err.Error(),

@@ -79,15 +79,14 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 		w.postpone(ctx, handlers, j)
 	case w.ackMode == Early:
 		if j.settled = w.ackEarly(ctx, d, at); j.settled {
-			value, err := w.execute(handlers, d, handler, at)
-			w.conclude(ctx, j, at, value, err)
+			w.conclude(ctx, j, at, w.execute(handlers, d, handler, at))
 		}
 	default:
-		value, err := w.execute(handlers, d, handler, at)
+		o := w.execute(handlers, d, handler, at)
 		switch {
-		case errors.Is(err, errInterrupted):
+		case o.interrupted():
 			w.requeue(ctx, d, "stopped before it had finished")
-		case w.conclude(ctx, j, at, value, err):
+		case w.conclude(ctx, j, at, o):
 			w.ackLate(ctx, d, at)
 		default:
 			w.giveBack(ctx, handlers, d, unsureSuccessor)

@@ -144,6 +144,8 @@ func (c *Consumer) fate(ctx context.Context, h *hold) error {
 // last Flush, did not do what it was meant to: the claim had ended (see the
 // Stale event), or it was sent twice and found no claim. Each failure is told
 // to the Flush calls that are under way when it is found, or else to the next.
+// A call whose ctx has ended is told too, and does not count: its caller may
+// have gone.
 func (c *Consumer) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	k := &c.desk
@@ -152,14 +154,15 @@ func (c *Consumer) Flush(ctx context.Context) error {
 	c.mu.Unlock()
 
 	var errs []error
-	if err := c.processed(ctx, upto); err != nil {
-		errs = append(errs, err)
+	cut := c.processed(ctx, upto)
+	if cut != nil {
+		errs = append(errs, cut)
 	}
 	c.mu.Lock()
 	for i := range k.failed {
 		if f := &k.failed[i]; f.seq <= upto && (f.number > begun || !f.told) {
 			errs = append(errs, f.err)
-			f.told = true
+			f.told = f.told || cut == nil
 		}
 	}
 	if k.flushes--; k.flushes == 0 {
