@@ -82,7 +82,9 @@ type Consumer interface {
 
 	// Flush returns nil when the broker has processed every settlement that
 	// was handed over before the call. It wraps ErrUnsure when it cannot
-	// know, for instance because the session ended in between.
+	// know, for instance because the session ended in between. A call that is
+	// cut short by ctx wraps ctx's error, and what it would have told of is left
+	// to the next.
 	Flush(ctx context.Context) error
 
 	// Close is Stop, then gives back every delivery that is not settled, and

@@ -1,6 +1,8 @@
 package brokertest
 
 import (
+	"time"
+
 	"acklab/broker"
 )
 
@@ -87,9 +89,27 @@ func (p *probe) mixed(o broker.Order, n int) []int {
 	return order
 }
 
+// stood is a delivery for which a machine or a server stood still: a refill is not
+// waited for any longer than a second, so that the order is not owed then.
+const stood = 900 * time.Millisecond
+
 // oneByOne receives n messages, with a prefetch of one, from two queues of
-// weights 3 and 1 that hold n each, and returns the number of the queue of each.
+// weights 3 and 1 that hold n each, and returns the number of the queue of each. It
+// begins again where one was waited for too long.
 func (p *probe) oneByOne(o broker.Order, n int) []int {
+	p.Helper()
+	for range 5 {
+		order, longest := p.oneByOneOnce(o, n)
+		if longest < stood {
+			return order
+		}
+		p.Logf("a delivery was waited for %s: once more", longest)
+	}
+	p.Fatalf("five times a delivery was waited for longer than %s", stood)
+	return nil
+}
+
+func (p *probe) oneByOneOnce(o broker.Order, n int) (order []int, longest time.Duration) {
 	p.Helper()
 	b := p.open()
 	queues := []string{p.queue(b), p.queue(b)}
@@ -97,9 +117,10 @@ func (p *probe) oneByOne(o broker.Order, n int) []int {
 	p.put(b, queues[0], n)
 	c := p.subscribe(b, broker.Subscription{Order: o, Prefetch: 1,
 		Sources: []broker.Source{{Queue: queues[0], Weight: 3}, {Queue: queues[1], Weight: 1}}})
-	var order []int
 	for range n {
+		asked := time.Now()
 		d := p.receive(c)
+		longest = max(longest, time.Since(asked))
 		p.ack(d)
 		if d.Queue == queues[0] {
 			order = append(order, 0)
@@ -108,7 +129,7 @@ func (p *probe) oneByOne(o broker.Order, n int) []int {
 		}
 	}
 	p.flush(c)
-	return order
+	return order, longest
 }
 
 func strictOne(p *probe) {

@@ -8,14 +8,14 @@ import (
 	"acklab/task"
 )
 
-// batch is one Publish under way. The lane sends it; the publisher may leave
+// batch is one Publish under way. A lane sends it; the publisher may leave
 // before that is finished.
 type batch struct {
 	redisclient.Fates
 	ctx     context.Context
 	letters []letter
 
-	sent  int   // letters before it have been looked at; only the lane uses it
+	sent  int   // letters before it have been looked at; only its lane uses it
 	round *lane // that waits for the answer to a part; the outbox's lock guards it
 }
 

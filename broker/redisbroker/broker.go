@@ -72,7 +72,6 @@ func Open(_ context.Context, rawURL string, opts broker.Options) (*Broker, error
 		address:   a,
 		opts:      opts,
 		client:    a.Client(life),
-		outbox:    outbox{bell: make(chan struct{}, 1)},
 		life:      life,
 		die:       die,
 		closed:    make(chan struct{}),

@@ -7,24 +7,6 @@ import (
 	"acklab/task"
 )
 
-// A publisher of which a part is still to be sent does not come with its next
-// message yet: nobody is to wait for it.
-func TestARoundFreesNobodyWhoseBatchGoesOn(t *testing.T) {
-	t.Parallel()
-	r := &round{}
-	for i, c := range []struct{ size, want int }{{10, 1}, {maxRound, 1}} {
-		p := &batch{ctx: context.Background(), letters: make([]letter, c.size)}
-		p.Begin(make([]*task.Message, c.size))
-		r.add(p)
-		if got := r.frees(); got != c.want {
-			t.Errorf("after batch %d, of %d, the round frees %d; want %d", i, c.size, got, c.want)
-		}
-	}
-	if r.rest == nil {
-		t.Fatal("all of it went out")
-	}
-}
-
 // One that has left before its turn is not waited for: else the connection of a round
 // that nobody waits for would not be cut.
 func TestARoundIsNotWaitedForByWhoHasLeft(t *testing.T) {
@@ -42,7 +24,7 @@ func TestARoundIsNotWaitedForByWhoHasLeft(t *testing.T) {
 	all[1].Abandon()
 	b.outbox.waiting = append(b.outbox.waiting, all...)
 	r := l.nextRound(nil)
-	if r == nil || len(r.batches) != 1 || r.batches[0] != all[2] || l.here != 1 || r.frees() != 1 {
+	if r == nil || len(r.batches) != 1 || r.batches[0] != all[2] || l.here != 1 {
 		t.Fatalf("the round is %+v, and %d wait for it; want the last batch alone", r, l.here)
 	}
 	if all[0].round != nil || all[1].round != nil {

@@ -50,6 +50,7 @@ func (a Address) Options(life context.Context) *redis.Options {
 func (a Address) Client(life context.Context) *redis.Client {
 	o := a.Options(life)
 	o.MaxRetries = -1
+	o.Protocol = 2 // with 3 every reply is looked at for messages that nobody here asks for
 	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true
 	o.ReadTimeout = replyTimeout
