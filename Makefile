@@ -51,12 +51,13 @@ lint: toolchain
 
 # Ratios, not times: the bare client library (on Redis also redis-benchmark, a
 # bare loop and Celery) and acklab do the same work in turns, 15 rounds, and
-# acklab's throughput is given as a part of the other's.
+# acklab's throughput is given as a part of the other's. The scheduler has nobody
+# beside it, and limits instead: how late it may be, and what idling may cost.
 .PHONY: bench
 bench: toolchain
 	@deploy/install.sh lab
-	@echo 'brokers and result stores, 15 rounds each: about three minutes'
-	@go test -run '^$$' -bench Ratio -benchtime 15x ./bench
+	@echo 'brokers, result stores and the scheduler, 15 rounds each: about five minutes'
+	@go test -run '^$$' -bench 'Ratio|Schedules' -benchtime 15x ./bench
 
 # go build says nothing while it compiles, so its list of packages is counted.
 .PHONY: build

@@ -9,5 +9,9 @@
 // nothing with what it pushes and pops; a second table has everybody who worked
 // off the same tasks there, Celery's own worker among them.
 //
+// The scheduler has limits instead: how far behind the due time its ticks may be
+// with the broker, and what it may cost with nothing to send. A busy machine makes
+// everybody late, so a bare loop beside it says how late that is.
+//
 // What is missing on this machine is a line that says so.
 package bench
