@@ -9,7 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"acklab/internal/ledger"
+	"acklab/internal/metrics"
 	"acklab/task"
 )
 
@@ -20,9 +23,18 @@ func TestAClaimWithoutAnOutcomeIsPublishedAgainUnderTheSameID(t *testing.T) {
 			s := every("a", time.Minute)
 			s.CatchUp = policy
 			r := set(t, s)
+			reg := prometheus.NewRegistry()
+			r.cfg.Metrics = metrics.New(reg)
+			repeated := func(want float64) {
+				t.Helper()
+				if n := countedBy(t, reg, "acklab_scheduler_repeated_total"); n != want {
+					t.Errorf("repeated: %v, want %v", n, want)
+				}
+			}
 			r.open()
 			wait(90 * time.Second)
 			r.end()
+			repeated(0)
 			// The leader claims the tick at two minutes, and dies.
 			tick := Tick{Schedule: "a", Due: begin.Add(2 * time.Minute)}
 			if err := r.cfg.Keeper.Claim(context.Background(), 1, []Tick{tick}); err != nil {
@@ -36,6 +48,7 @@ func TestAClaimWithoutAnOutcomeIsPublishedAgainUnderTheSameID(t *testing.T) {
 			if id := r.desk.taken()[1].ID; id != tick.ID() {
 				t.Errorf("id %s", id)
 			}
+			repeated(1)
 			if l := r.wrote(ledger.Attempted); len(l) != 1 || l[0].Reason == "" {
 				t.Errorf("%+v", l)
 			}
@@ -45,6 +58,22 @@ func TestAClaimWithoutAnOutcomeIsPublishedAgainUnderTheSameID(t *testing.T) {
 			}
 		})
 	}
+}
+
+// countedBy is what a counter without labels stands at; one that was never counted
+// up is not there.
+func countedBy(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	return 0
 }
 
 // seat is an elector whose terms the test ends.
