@@ -149,6 +149,7 @@ type table struct {
 	absent []string      // what was not run, and why
 	line   time.Duration // processor time of one ledger line
 	field  field
+	wakes  wakes
 }
 
 var results table
@@ -173,6 +174,7 @@ func (t *table) print(to io.Writer) {
 		fmt.Fprintln(to, line)
 	}
 	t.field.print(to)
+	t.wakes.print(to)
 	if t.line > 0 {
 		fmt.Fprintf(to, "\none line of the ledger: %.2f microseconds of processor time\n", float64(t.line)/float64(time.Microsecond))
 	}
