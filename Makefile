@@ -51,12 +51,13 @@ lint: toolchain
 
 # Ratios, not times: the bare client library (on Redis also redis-benchmark, a
 # bare loop and Celery) and acklab do the same work in turns, 15 rounds, and
-# acklab's throughput is given as a part of the other's. The scheduler has nobody
-# beside it, and limits instead: how late it may be, and what idling may cost.
+# acklab's throughput is given as a part of the other's. Two tables have times: how
+# soon a consumer on an idle queue has what is pushed, beside a loop of BRPOP, and
+# what the scheduler may be late and idling may cost, for nobody is beside it.
 .PHONY: bench
 bench: toolchain
 	@deploy/install.sh lab
-	@echo 'brokers, result stores and the scheduler, 15 rounds each: about five minutes'
+	@echo 'brokers, result stores and the scheduler, 15 rounds each: about six minutes'
 	@go test -run '^$$' -bench 'Ratio|Schedules' -benchtime 15x ./bench
 
 # go build says nothing while it compiles, so its list of packages is counted.

@@ -150,6 +150,7 @@ type table struct {
 	line   time.Duration // processor time of one ledger line
 	field  field
 	bounds bounds
+	wakes  wakes
 }
 
 var results table
@@ -175,6 +176,7 @@ func (t *table) print(to io.Writer) {
 	}
 	t.field.print(to)
 	t.bounds.print(to)
+	t.wakes.print(to)
 	if t.line > 0 {
 		fmt.Fprintf(to, "\none line of the ledger: %.2f microseconds of processor time\n", float64(t.line)/float64(time.Microsecond))
 	}

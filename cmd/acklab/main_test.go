@@ -86,6 +86,29 @@ func ownRedis(t *testing.T, o server.RedisOptions) *server.Redis {
 	return r
 }
 
+// ownPostgres is a PostgreSQL of this test alone, or skips it.
+func ownPostgres(t *testing.T) *server.Postgres {
+	t.Helper()
+	if _, err := server.FindPostgres(); err != nil {
+		t.Skip(err, "; make test installs it (apt-get install postgresql)")
+	}
+	shared.mu.Lock()
+	keeper := shared.minder(t)
+	shared.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+	defer cancel()
+	p, err := server.StartPostgres(ctx, keeper, server.PostgresOptions{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
 func needRedis(t *testing.T) {
 	t.Helper()
 	if _, err := server.FindRedis(); err != nil {

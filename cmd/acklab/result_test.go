@@ -56,6 +56,38 @@ func TestSendWaitsForTheResultAndResultShowsItLater(t *testing.T) {
 	})
 }
 
+func TestResultsInPostgreSQLAreWaitedForAndShownLater(t *testing.T) {
+	t.Parallel()
+	url := "redis://" + redisAddr(t) + "/1?visibility=10m"
+	store := ownPostgres(t).URL("")
+	b, c := newBox(t), dial(t, url)
+	q, log := c.newQueue(), b.path("worker.jsonl")
+	b.env = []string{"ACKLAB_BROKER_URL=" + url, "ACKLAB_RESULT_URL=" + store}
+	b.start("worker", "-Q", q, "--ledger", log).await(log, ledger.Consuming, 1)
+	for _, want := range []struct {
+		task, args, line string
+		status           int
+	}{
+		{"add", "[4, 4]", "SUCCESS 8\n", 0},
+		{"fail_n_times", "[9]", "FAILURE FlakyError: try 1 of 9 that fail\n", exitFailed},
+	} {
+		s := b.run("send", want.task, want.args, "-q", q, "--wait")
+		s.ended(want.status)
+		id, said, _ := strings.Cut(s.stdout.String(), "\n")
+		if said != want.line {
+			t.Errorf("send --wait %s printed %q, want %q", want.task, &s.stdout, want.line)
+		}
+		r := b.run("result", id)
+		r.ended(want.status)
+		if r.stdout.String() != want.line {
+			t.Errorf("result of %s printed %q, want %q", want.task, &r.stdout, want.line)
+		}
+	}
+	if r := b.run("result", uuid.NewString()); r.stdout.String() != "PENDING\n" {
+		t.Errorf("the result of an unknown task is %q, want PENDING", &r.stdout)
+	}
+}
+
 // What Celery's tasks say of themselves (update_state), and what an older Celery
 // or another program has stored, no store of ours would take.
 func TestResultShowsWhatCeleryAloneWouldStore(t *testing.T) {

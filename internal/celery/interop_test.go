@@ -92,6 +92,12 @@ func (b *bench) sendAt(t *testing.T, url, queue, result string, orders ...order)
 // the URL; empty: nowhere.
 func (b *bench) ours(t *testing.T, queue, results string) func() ledger.File {
 	t.Helper()
+	return b.oursTrying(t, queue, results, nil)
+}
+
+// oursTrying is ours with retry policies that are changed; nil: as they are.
+func (b *bench) oursTrying(t *testing.T, queue, results string, retry func(task.RetryPolicy) task.RetryPolicy) func() ledger.File {
+	t.Helper()
 	var store result.Store
 	if results != "" {
 		var err error
@@ -112,7 +118,7 @@ func (b *bench) ours(t *testing.T, queue, results string) func() ledger.File {
 			return connect.Open(ctx, b.url, o)
 		},
 		Registry: registry, Sources: []broker.Source{{Queue: queue}}, Concurrency: 2, PrefetchMultiplier: 4, Ack: worker.Late,
-		Grace: 5 * time.Second, Ledger: book, Results: store,
+		Grace: 5 * time.Second, Ledger: book, Results: store, Retry: retry,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -142,22 +148,10 @@ func (b *bench) ours(t *testing.T, queue, results string) func() ledger.File {
 	}
 }
 
-// onBothDrivers is onBoth, but for a redis driver that is not there yet.
-func onBothDrivers(t *testing.T, test func(t *testing.T, b *bench)) {
-	onBoth(t, func(t *testing.T, b *bench) {
-		client, err := connect.Open(t.Context(), b.url, broker.Options{})
-		if err != nil {
-			t.Skip(err)
-		}
-		client.Close(t.Context())
-		test(t, b)
-	})
-}
-
 var long = strings.Repeat("payload ", 1<<17) // 1 MiB
 
 func TestOurWorkerRunsWhatPythonPublishes(t *testing.T) {
-	onBothDrivers(t, func(t *testing.T, b *bench) {
+	onBoth(t, func(t *testing.T, b *bench) {
 		orders := []order{
 			{Task: "add", Args: []any{4, 4}},
 			{Task: "add", Kwargs: map[string]any{"y": 1.5, "x": 2}},
@@ -205,6 +199,53 @@ func TestOurWorkerRunsWhatPythonPublishes(t *testing.T) {
 		}
 		if eta, begun := first(sent, answers[5].ID, ledger.Attempted).ETA, first(f, answers[5].ID, ledger.Started).Mono; eta == 0 || begun < eta {
 			t.Errorf("began %v before its time", time.Duration(eta-begun))
+		}
+	})
+}
+
+func TestPythonReadsTheResultsOfOurWorker(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		url, store := b.results(t)
+		file := b.oursTrying(t, "results", url, func(p task.RetryPolicy) task.RetryPolicy {
+			p.Max, p.Delay, p.For = 3, 100*time.Millisecond, task.ErrorOfKind(task.KindTransient)
+			return p
+		})
+		cases := []struct {
+			order  order
+			result any
+			error  string // what get() raises; empty: nothing
+			state  task.State
+		}{
+			{order: order{Task: "add", Args: []any{4, 4}}, result: 8.0, state: task.Success},
+			{order: order{Task: "send_email", Args: []any{"ü😀@example.jp", 1}}, result: "sent to ü😀@example.jp", state: task.Success},
+			{order: order{Task: "panic", Args: []any{"Grüße"}}, error: "PanicError: panic: Grüße", state: task.Failure},
+			{order: order{Task: "no_such_task"}, error: `Reject: unknown task "no_such_task"`, state: task.Failure},
+			{order: order{Task: "fail_n_times", Args: []any{2}}, result: 3.0, state: task.Success},
+			{order: order{Task: "fail_n_times", Args: []any{9}}, error: "FlakyError: try 4 of 9 that fail", state: task.Failure},
+		}
+		var orders []order
+		for _, c := range cases {
+			c.order.Wait = patience.Seconds()
+			orders = append(orders, c.order)
+		}
+		answers, _ := b.send(t, "results", url, orders...)
+		for i, c := range cases {
+			a := answers[i]
+			if inJSON(t, a.Result) != inJSON(t, c.result) || a.Error != c.error {
+				t.Errorf("%s %v: Celery's caller got %+v, want %v, %q", c.order.Task, c.order.Args, a, c.result, c.error)
+			}
+			if r, err := store.Get(t.Context(), a.ID); err != nil || r.State != c.state {
+				t.Errorf("%s %v: stored as %+v, %v; want %s", c.order.Task, c.order.Args, r, err, c.state)
+			}
+		}
+		f := file()
+		for i, want := range map[int]string{
+			4: "started failed started failed started finished",
+			5: "started failed started failed started failed started failed",
+		} {
+			if got := events(f, answers[i].ID, ledger.Started, ledger.Failed, ledger.Finished); got != want {
+				t.Errorf("%s %v: %s, want %s", cases[i].order.Task, cases[i].order.Args, got, want)
+			}
 		}
 	})
 }

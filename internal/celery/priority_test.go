@@ -104,7 +104,7 @@ func TestCelerysPrioritiesAreServedAsItsOwnWorkerWould(t *testing.T) {
 // TestWithoutPrioritiesNothingChangesBesideCelery: a message without a priority is
 // where Celery puts it, and both keep their order.
 func TestWithoutPrioritiesNothingChangesBesideCelery(t *testing.T) {
-	onBothDrivers(t, func(t *testing.T, b *bench) {
+	onBoth(t, func(t *testing.T, b *bench) {
 		client, err := connect.Open(t.Context(), b.url, broker.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -70,7 +70,7 @@ func workflows(queue string) map[*task.Signature]map[string]string {
 }
 
 func TestOurWorkerRunsCelerysChainsAndGroups(t *testing.T) {
-	onBothDrivers(t, func(t *testing.T, b *bench) {
+	onBoth(t, func(t *testing.T, b *bench) {
 		url, store := b.results(t)
 		b.ours(t, "flows", url)
 		for s, want := range workflows("flows") {
@@ -107,7 +107,7 @@ func TestCeleryRunsOurChainsAndGroups(t *testing.T) {
 }
 
 func TestAChainAlternatesBetweenOurWorkersAndCelerys(t *testing.T) {
-	onBothDrivers(t, func(t *testing.T, b *bench) {
+	onBoth(t, func(t *testing.T, b *bench) {
 		url, store := b.results(t)
 		ours := b.ours(t, "ours", url)
 		theirs := b.start(t, "theirs", celery.Options{Pool: celery.Threads, Result: url})
@@ -146,7 +146,7 @@ func TestAChainAlternatesBetweenOurWorkersAndCelerys(t *testing.T) {
 }
 
 func TestWhoBeginsAChordCountsItsMembers(t *testing.T) {
-	onBothDrivers(t, func(t *testing.T, b *bench) {
+	onBoth(t, func(t *testing.T, b *bench) {
 		url, store := b.results(t)
 		body := func(id, queue string) *task.Signature {
 			s := add(id, queue, 1, 1)
