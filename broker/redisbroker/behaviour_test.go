@@ -225,8 +225,8 @@ func TestAnIdleConsumerAsksLittle(t *testing.T) {
 				<-idle.C
 			})
 			t.Logf("%d commands in 3 s", n)
-			if n > 30 {
-				t.Errorf("%d commands in 3 s without a message; want at most 10 a second", n)
+			if n > 150 {
+				t.Errorf("%d commands in 3 s without a message; want at most 50 a second", n)
 			}
 		})
 	}
