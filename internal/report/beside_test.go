@@ -179,6 +179,9 @@ func TestADifferenceIsMeantOnlyWhereItIsWhatBothHadPredicted(t *testing.T) {
 		{"never", chord, twice, upTo2, upTo4, numbers{"callbacks_run": 1}, numbers{"callbacks_run": 0}, "**not meant**"},
 		{"nothing happens", chord, map[string]string{"ack": "late", "fault": "none"}, one, one, numbers{"callbacks_run": 1}, numbers{"callbacks_run": 2}, "**not meant**"},
 		{"successors first", "chain-runs-in-order", link, nil, nil, numbers{"repeated": 1, "restarted": 1}, numbers{"repeated": 3, "restarted": 3, "copied": 2}, "meant: Celery publishes what follows a task first"},
+		{"a poller is late", "caller-sees-the-states", map[string]string{"task": "failure", "track_started": "on"}, nil, nil, numbers{"polled_started": 0, "stored_started": 1}, numbers{"polled_started": 1, "stored_started": 1}, "meant: the handler is over at once"},
+		{"a start is not stored", "caller-sees-the-states", map[string]string{"task": "failure", "track_started": "on"}, nil, nil, numbers{"polled_started": 0, "stored_started": 0}, numbers{"polled_started": 1, "stored_started": 1}, "**not meant**"},
+		{"started, and not tracked", "caller-sees-the-states", map[string]string{"task": "failure", "track_started": "off"}, nil, nil, numbers{"polled_started": 0}, numbers{"polled_started": 1}, "**not meant**"},
 		{"ticks", "two-schedulers", own, nil, nil, numbers{"copied": 30, "repeated": 30, "restarted": 30}, numbers{"sent": 60}, "meant: of ours a tick is the same task"},
 	} {
 		text := besideRow(c.experiment, once("redis", c.setting, c.ours, c.counted), once("celery+redis", c.setting, c.celerys, c.theirs))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // boxes are the charts of an experiment's measures.
@@ -214,11 +215,14 @@ func (r boxRow) Label() string {
 	return r.Short
 }
 
-// Summary says how many measures there are.
+// Summary says how many measures there are: "5, and 2 the same everywhere".
 func (b boxes) Summary() string {
-	text := fmt.Sprint(b.Measures)
-	if n := len(b.Same); n > 0 {
-		text += fmt.Sprintf(", and %d the same everywhere", n)
+	var parts []string
+	if b.Measures > 0 {
+		parts = append(parts, fmt.Sprint(b.Measures))
 	}
-	return text
+	if n := len(b.Same); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d the same everywhere", n))
+	}
+	return strings.Join(parts, ", and ")
 }

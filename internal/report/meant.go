@@ -26,18 +26,23 @@ var meant = []difference{
 	{"chain-runs-in-order", "", map[string]string{"ack": "late", "crash_at": "result-stored"}, []string{"copied", "restarted", "repeated"}, "Celery publishes what follows a task first and stores its result then; ours store first"},
 	{chords, "", map[string]string{"ack": "late", "crash_at": "result-stored"}, []string{"callbacks_run", "restarted", "repeated"}, "ours ask the result store whether a task that comes again has succeeded; nothing in Celery does"},
 	{chords, "", map[string]string{"fault": "each member published twice"}, []string{"callbacks_run"}, "in Celery every worker that joins a member between the last one and the end of the chord's keys finds it complete; ours tells exactly one member that it was the last"},
+	{states, "", map[string]string{"track_started": "on", "task": "failure"}, startSeen, overAtOnce},
+	{states, "", map[string]string{"track_started": "on", "task": "retry, then success"}, startSeen, overAtOnce},
 	{"late-retry-state", "", nil, []string{"stuck_in_retry"}, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
 }
 
 // The experiments, the counts and the reasons that several of them share.
 // ackLater is what a later acknowledgement changes.
 var (
-	ackLater = []string{"lost", "restarted", "repeated"}
-	ranAgain = []string{"restarted", "repeated"}
+	ackLater  = []string{"lost", "restarted", "repeated"}
+	ranAgain  = []string{"restarted", "repeated"}
+	startSeen = []string{"polled_started"}
 )
 
 const (
 	chords      = "chord-calls-back-once"
+	states      = "caller-sees-the-states"
+	overAtOnce  = "the handler is over at once, and a poller may see STARTED or not"
 	randomly    = "worker-killed-at-random"
 	politely    = "worker-stopped-politely"
 	twoSteps    = "a Celery worker takes a message from Redis in two steps, and one that ends between them takes it along"
