@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"acklab/internal/check"
 )
 
 // celeryPrefix begins the systems whose workers are Celery's; what follows is
@@ -14,43 +16,15 @@ const celeryPrefix = "celery+"
 // whose hands on the way, which differs with every pool and prefetch.
 var besideCounts = []string{"lost", "repeated", "restarted", "copied", "failed"}
 
-// besideMeasures are compared too, where a cell has them.
-var besideMeasures = []string{"stuck_in_retry", "polled_started", "polled_retry", "polled_success", "polled_failure"}
-
-// meant are the differences that are known and wanted: traits of Celery's, or
-// of ours. Any other is a fault of one of the two.
-var meant = []struct {
-	experiment string
-	system     string // empty: any of Celery's
-	setting    map[string]string
-	counts     []string // what may differ for that reason
-	why        string
-}{
-	{Flagship, "", map[string]string{"pool": "solo", "ack": "early"}, ackLater, "Celery's solo pool acknowledges early only when the body is over"},
-	{Flagship, "", map[string]string{"pool": "threads", "ack": "early"}, ackLater, "the loop of a Celery worker acknowledges while a thread already runs the task: which comes first is a race"},
-	{randomly, "celery+redis", nil, ackLater, twoSteps + "; and its lease is not waited for here"},
-	{randomly, "celery+rabbitmq", map[string]string{"ack": "early"}, ackLater, heardLater},
-	{randomly, "celery+rabbitmq", map[string]string{"ack": "late"}, ranAgain, heardLater},
-	{politely, "celery+redis", map[string]string{"task": "short"}, ackLater, twoSteps + "; and " + interrupted},
-	{politely, "celery+rabbitmq", map[string]string{"task": "short"}, ranAgain, interrupted},
-	{politely, "celery+redis", map[string]string{"task": "longer than the grace period", "wait": "none"}, ranAgain, "killed while it waits, a Celery worker has given back nothing, and its lease is not waited for here"},
-	{"late-retry-state", "", nil, []string{"stuck_in_retry"}, "our stores decide by themselves which state is the later one; Celery reads, and then writes"},
+// besideMeasures are compared too, where both cells have them: how often a task
+// was tried, what was stored of it and what a caller saw of that, and how often
+// a chord called back.
+var besideMeasures = []string{
+	"attempts_min", "attempts_max", "stuck_in_retry", "unknown_pending",
+	"stored_started", "stored_retry", "stored_success", "stored_failure",
+	"polled_started", "polled_retry", "polled_success", "polled_failure",
+	"callbacks_run",
 }
-
-// The experiments, the counts and the reasons that several of them share.
-// ackLater is what a later acknowledgement changes.
-var (
-	ackLater = []string{"lost", "restarted", "repeated"}
-	ranAgain = []string{"restarted", "repeated"}
-)
-
-const (
-	randomly    = "worker-killed-at-random"
-	politely    = "worker-stopped-politely"
-	twoSteps    = "a Celery worker takes a message from Redis in two steps, and one that ends between them takes it along"
-	heardLater  = "the main process of a Celery worker hears of a start and of an end later than they happen, and acknowledges then"
-	interrupted = "in Celery 5.2 SIGTERM ends whatever the main process is doing, an acknowledgement, too"
-)
 
 // beside is one cell of Celery's and ours.
 type beside struct {
@@ -96,32 +70,66 @@ func sameButPool(ours, celerys map[string]string) bool {
 func newBeside(e *Experiment, ours, celerys *Cell) beside {
 	b := beside{experiment: e, ours: ours, celerys: celerys}
 	for _, name := range besideCounts {
-		if o, c := ours.tally(name), celerys.tally(name); !chance(o, c) {
-			b.compare(name, o.String(), c.String())
+		if !chance(ours, celerys, name) {
+			b.compare(name, ours.tally(name).String(), celerys.tally(name).String())
 		}
 	}
 	for _, name := range besideMeasures {
-		b.compare(name, valueRange(ours.measures(name)), valueRange(celerys.measures(name)))
+		if !bothPredict(ours, celerys, name) {
+			b.compare(name, valueRange(ours.measures(name)), valueRange(celerys.measures(name)))
+		}
 	}
-	for _, m := range meant {
-		fits := m.experiment == e.Name && (m.system == "" || m.system == celerys.System)
-		for k, v := range m.setting {
-			fits = fits && celerys.Setting[k] == v
-		}
-		for _, name := range b.names {
-			fits = fits && slices.Contains(m.counts, name)
-		}
-		if fits && len(b.differ) > 0 {
-			b.why = m.why
-		}
+	if i := slices.IndexFunc(meant, func(d difference) bool { return d.explains(b) }); i >= 0 && len(b.differ) > 0 {
+		b.why = meant[i].why
 	}
 	return b
 }
 
 // chance tells whether two tallies are races whose rates are no further apart
-// than chance allows.
-func chance(o, c tally) bool {
-	return o.race() && c.race() && !rateDiffers(o.trials(), len(o.values), c.trials(), len(c.values))
+// than chance allows, or have too few trials for a rate and are within the race
+// that both cells predict.
+func chance(ours, celerys *Cell, name string) bool {
+	o, c := ours.tally(name), celerys.tally(name)
+	if o.race() && c.race() {
+		return !rateDiffers(o.trials(), len(o.values), c.trials(), len(c.values))
+	}
+	return bothPredict(ours, celerys, name)
+}
+
+// bothPredict tells whether the two predictions of a number are ranges, which
+// have a reason of their own, and each holds what the other cell has, too: what
+// differs then is the race that both foresaw.
+func bothPredict(ours, celerys *Cell, name string) bool {
+	for _, c := range []*Cell{ours, celerys} {
+		r, bound := c.Predicted[name]
+		if !bound || r[0] == r[1] || !within(r, ours.numbers(name)) || !within(r, celerys.numbers(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// asPredicted tells whether the number is within its cell's prediction, if it
+// has one.
+func asPredicted(c *Cell, name string) bool {
+	r, bound := c.Predicted[name]
+	return !bound || within(r, c.numbers(name))
+}
+
+func within(r [2]int, values []float64) bool {
+	return !slices.ContainsFunc(values, func(v float64) bool { return v < float64(r[0]) || v > float64(r[1]) })
+}
+
+// numbers are a count's or a measure's values over the trials that count.
+func (c *Cell) numbers(name string) []float64 {
+	if !slices.Contains(check.Names, name) {
+		return c.measures(name)
+	}
+	var values []float64
+	for _, v := range c.tally(name).values {
+		values = append(values, float64(v))
+	}
+	return values
 }
 
 // compare notes a number that differs.
@@ -170,7 +178,7 @@ func markBeside(b *strings.Builder, run Run) {
 		}
 		rows = append(rows, []string{p.experiment.Name, p.celerys.System, setting(p.celerys.Setting), strings.Join(p.differ, "; "), p.verdict()})
 	}
-	fmt.Fprintf(b, "## Celery beside ours\n\nOf %s of Celery's, each beside the same of ours on the same broker, %d have the same tasks lost, repeated, restarted, copied and failed, and the same states for a caller.\n\n", plural(len(pairs), "cell"), same)
+	fmt.Fprintf(b, "## Celery beside ours\n\nOf %s of Celery's, each beside the same of ours on the same broker, %d have the same tasks lost, repeated, restarted, copied and failed, as many tries, the same states stored and seen by a caller, and chords that call back as often.\n\n", plural(len(pairs), "cell"), same)
 	if len(rows) > 0 {
 		markTable(b, []string{"experiment", "system", "setting", "what differs", "is it meant?"}, rows)
 	}

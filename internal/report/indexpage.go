@@ -52,7 +52,7 @@ type experimentView struct {
 	Plots                                  []plotView
 	FirstPlot                              int // its place among the plots of the page
 	Unobserved                             []string
-	Boxes                                  []boxChart
+	Boxes                                  boxes
 }
 
 type gridView struct {
@@ -243,7 +243,7 @@ func newExperimentView(e *Experiment, anchors map[*Cell]string, ledgers bool) ex
 			v.Outcomes = append(v.Outcomes, t)
 		}
 	}
-	v.Boxes = boxCharts(e, anchors)
+	v.Boxes = newBoxes(e, anchors)
 	if e.Name == Flagship {
 		v.Prefetched = prefetchedLine(e)
 		v.Grids = gridViews(e, anchors)
