@@ -9,7 +9,7 @@ var chains = &Experiment{
 	Name:     "chain-runs-in-order",
 	Question: "A chain of four links: does each get the result of the one before, and what is left of it after a crash between two links?",
 	Claims:   []string{"F1"},
-	Varies:   "acknowledgement x the moment of the crash; an immutable link; a link that fails; links that run once",
+	Varies:   "acknowledgement x the moment of the crash; an immutable link; a link that fails; every link delivered twice; links that run once",
 	Threats: []string{
 		"order and clocks: a link is early when it began before the one before it had ever finished, on the host's monotonic clock",
 		"the fault happened to nobody: the checkpoint is the last line of the victim, which ran the second link",
@@ -46,7 +46,7 @@ func chainCells(sys System, suite Suite) []Cell {
 	case sys.Kind == NoServer && short:
 		return oneTrialEach(chainCell(sys, "late", "adds"))
 	case sys.Kind == NoServer:
-		return []Cell{chainCell(sys, "early", "adds"), chainCell(sys, "late", "adds"), chainCell(sys, "late", "immutable"), chainCell(sys, "late", "second fails"), inProcessChain(sys)}
+		return []Cell{chainCell(sys, "early", "adds"), chainCell(sys, "late", "adds"), chainCell(sys, "late", "immutable"), chainCell(sys, "late", "second fails"), chainTwice(sys, false), chainTwice(sys, true), inProcessChain(sys)}
 	case short && few:
 		return oneTrialEach(chainCell(sys, "late", "adds"))
 	case short:
@@ -62,8 +62,9 @@ func chainCells(sys System, suite Suite) []Cell {
 			cells = append(cells, chainCrash(sys, suite, ack, at, false))
 		}
 	}
+	cells = append(cells, chainTwice(sys, false))
 	if !sys.Celery {
-		cells = append(cells, chainCrash(sys, suite, "late", "result-stored", true), chainCrash(sys, suite, "late", "links-sent", true))
+		cells = append(cells, chainTwice(sys, true), chainCrash(sys, suite, "late", "result-stored", true), chainCrash(sys, suite, "late", "links-sent", true))
 	}
 	return cells
 }
@@ -92,6 +93,53 @@ func chainCell(sys System, ack, kind string) Cell {
 	job := Job{Count: chainLoad, Workflow: words}
 	c.Steps = flowSteps(sys, &c, job, Hands{Ack: ack, Concurrency: 2, Multiplier: 1}, 2, runs)
 	c.Final = []Step{MeasureChains(want...)}
+	return c
+}
+
+// chainTwice: nobody dies; the first link of each chain is published twice, and each of
+// its runs publishes the next. Two workers run them at once; where links are to run
+// once, one does, for two runs that overlap are not told apart.
+func chainTwice(sys System, once bool) Cell {
+	const links, first = chainLoad * chainLinks, chainLoad
+	c := chainCell(sys, "late", "adds")
+	c.Setting["fault"] = "the first link published twice"
+	c.Claims = map[string]check.Bounds{"F1": {"order_violations": {0, 0}, "wrong_values": {0, 0}, "chains_complete": {chainLoad, chainLoad}}}
+	workers, runs := 2, 2*links
+	again := []string{"copied", "repeated", "restarted"}
+	c.Because = "both runs of a link publish the next one, under the same ids: every link runs twice, with the same result"
+	if once {
+		c.Setting["once"] = "yes"
+		workers, runs = 1, links
+		again = []string{"copied", "collapsed"}
+		c.Because = "the second delivery of a link is not run, for its result is stored; it publishes the next one again, to the end of the chain"
+	}
+	for _, name := range again {
+		c.wide(name, links, links, "")
+	}
+	switch {
+	case sys.Name == "asynq" && once: // one slot, and all first links are before the second ones
+		for _, name := range again {
+			c.wide(name, first, first, "")
+		}
+		c.Because = "the second delivery of a first link is not run; it publishes the next one again, which asynq refuses, for it still has one of that id"
+	case sys.Name == "asynq":
+		why := "asynq refuses the second publish of a link for as long as it has the first: which of them comes after its end is a race"
+		for _, name := range again {
+			c.wide(name, first, links, why)
+		}
+		c.wide("redelivered", 0, links-first, why)
+		c.Because = "each first link runs twice; what follows it does so where the first message of it has ended when the second one comes"
+	case sys.Celery && sys.Kind == RedisServer: // each of its publishes on Redis is another message
+	default:
+		c.wide("redelivered", links-first, links-first, "")
+	}
+	c.Seconds = 1
+	job := Job{Count: chainLoad, Workflow: adds, Copies: 2, Once: once}
+	hands := Hands{Ack: "late", Concurrency: 2, Multiplier: 1}
+	if once {
+		hands.Concurrency = 1
+	}
+	c.Steps = flowSteps(sys, &c, job, hands, workers, runs)
 	return c
 }
 

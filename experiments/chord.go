@@ -25,8 +25,6 @@ var chords = &Experiment{
 			return nil
 		case sys.Kind == NoServer && short:
 			return oneTrialEach(chordCell(sys, "late"))
-		case sys.Kind == NoServer:
-			return []Cell{chordCell(sys, "late"), chordCell(sys, "early"), chordTwice(sys), chordFails(sys)}
 		case short && sys.Name != "rabbitmq":
 			return oneTrialEach(chordCell(sys, "late"), chordTwice(sys))
 		case short:

@@ -19,6 +19,10 @@ import (
 func chordCrash(sys System, suite Suite, ack string) Cell {
 	words, want := chordNaps()
 	c := chordOf(sys, Setting{"ack": ack, "fault": "a worker killed midway"}, want)
+	if sys.Kind == NoServer {
+		c.NotRun = diesWithItsWorker
+		return c
+	}
 	c.Expect, c.Control = ledger.Expect{Victim: "worker1", Checkpoint: "mid", Running: 1}, ack
 	awaitLease(&c, sys, suite)
 	hands := chordHands(ack)
@@ -76,6 +80,9 @@ func chordRedelivered(sys System) Cell {
 	switch {
 	case sys.Name == "redis":
 		return leaseTooShort(c)
+	case sys.Kind == NoServer:
+		c.NotRun = "no such point: the in-process queue delivers each message once, and has no connection that could be closed; copies are another cell"
+		return c
 	case sys.Kind != RabbitMQ || sys.Celery:
 		c.NotRun = "no such point: its deliveries do not come again while their worker lives; worker crashes and copies are other cells"
 		return c
@@ -149,6 +156,10 @@ const callbackSize = 10
 func callbackCrash(sys System, suite Suite, ack, at string) Cell {
 	words, want := chordWords(callbackSize)
 	c := chordOf(sys, Setting{"ack": ack, "fault": "the callback's worker killed", "crash_at": at}, want)
+	if sys.Kind == NoServer {
+		c.NotRun = diesWithItsWorker
+		return c
+	}
 	c.Load, c.Control = callbackSize+1, "callback "+ack
 	c.Expect = ledger.Expect{Victim: "victim", Checkpoint: at, Running: 1}
 	awaitLease(&c, sys, suite)
@@ -196,6 +207,9 @@ func callbackTwice(sys System) Cell {
 	slow.PauseAt, slow.CrashPlace = "mid", "callback"
 	again := []Step{AwaitCount("second", ledger.Finished, 1)}
 	switch {
+	case sys.Kind == NoServer:
+		c.NotRun = "no such point: the in-process queue delivers each message once, and its worker stands still with it"
+		return c
 	case sys.Celery:
 		c.NotRun = "no such point: its worker would have to outlive a lease of an hour, or stand still for minutes; it would show what it shows for ours"
 		return c

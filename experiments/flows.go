@@ -15,6 +15,10 @@ import (
 // What the experiments about workflows have in common: the words of one, waiting
 // for its end, and what the ledgers and the result store say of it.
 
+// diesWithItsWorker is why the in-process system has no cell in which the work of a
+// dead worker is brought to another one.
+const diesWithItsWorker = "no such point: the in-process queue ends with its worker, nobody is left to bring anything back"
+
 // flows is what a trial's ledgers say of its workflows.
 type flows struct {
 	owed             [][]ledger.Line    // the planned lines of each, in the order of its places

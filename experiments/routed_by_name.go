@@ -81,7 +81,7 @@ func routedCell(sys System, how string) Cell {
 		Because: "the producer publishes to the queue that the first fitting route names, and a queue hands out what is in it",
 	}
 	if sys.Kind == NoServer {
-		c.NotRun = "no such point: the in-process system is one queue"
+		c.NotRun = oneLoad
 		return c
 	}
 	publish := PublishAs

@@ -81,7 +81,9 @@ func overtakenOf(all []beginning, high map[string]bool) (o overtaken) {
 }
 
 // MeasureShare measures how many tasks of the producer low were begun before the last
-// one of the producer high, and how many of the first n, in percent, were of high. A
+// one of the producer high, how many of the first n, in percent, were of high, and how
+// long the one of low that waited longest did, from its confirm to its first start, in
+// milliseconds: that has in it what the worker takes to start. A
 // task of low counts only when it was begun although one of high waited and had for
 // longer than it may be on its way: a stream that pauses lets the others in rightly. A
 // stream of which less than half had to wait for longer than that shows nothing, and is
@@ -93,7 +95,7 @@ func MeasureShare(n int) Step {
 			return err
 		}
 		s := shareOf(all, high, n)
-		err = errors.Join(t.Measure(lowMeantime, float64(s.meantime)), t.Measure(highShare, s.percent()))
+		err = errors.Join(t.Measure(lowMeantime, float64(s.meantime)), t.Measure(highShare, s.percent()), t.Measure(lowWait, longestOfLow(all, high)))
 		if 2*s.waited < s.high {
 			err = errors.Join(err, fmt.Errorf("%d of %d urgent tasks had to wait, half of them are needed", s.waited, s.high))
 		}
@@ -134,6 +136,16 @@ func shareOf(all []beginning, high map[string]bool, n int) (s share) {
 		}
 	}
 	return s
+}
+
+// longestOfLow is the longest wait of the tasks that are not of high, in milliseconds.
+func longestOfLow(all []beginning, high map[string]bool) (wait float64) {
+	for _, b := range all {
+		if !high[b.task] {
+			wait = max(wait, milliseconds(b.confirmed, b.begun))
+		}
+	}
+	return wait
 }
 
 // urgents are the beginnings of the trial, and which tasks are those of the

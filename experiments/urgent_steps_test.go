@@ -47,6 +47,15 @@ func TestWhatIsBegunWhileAnUrgentTaskIsOnItsWayIsNotBeforeIt(t *testing.T) {
 	}
 }
 
+func TestTheLongestWaitOfTheOthersLeavesTheUrgentOnesOut(t *testing.T) {
+	t.Parallel()
+	long := func(begun time.Duration) time.Duration { return 0 }
+	all, high := begunEvery(20*time.Millisecond, "hllh", long) // those of l were confirmed a second after zero, and begun from a minute on
+	if got, want := longestOfLow(all, high), 59_040.0; got != want {
+		t.Errorf("%.1f ms, want %.1f: the second of them", got, want)
+	}
+}
+
 func TestAStreamThatPausesLetsTheOthersIn(t *testing.T) {
 	t.Parallel()
 	waited := func(begun time.Duration) time.Duration { return begun - time.Second }
