@@ -17,18 +17,17 @@ var scheduleEdits = &Experiment{
 		"the scheduler judges itself: ticks are known by their ids, computed from the name and the grid of the interval",
 		"a change that has no effect is no reason to wait for it: after each a fixed time passes, or a fixed number of ticks of another schedule, and then is counted",
 		"half of the claim would pass for all of it: there is no web page yet, the same store is edited from the command line, and the verdict says so",
+		"a file of another beat remembers nothing: where Celery's is started again, it gets the file of the one before",
 	},
-	Cells: func(sys System, suite Suite) []Cell {
+	Cells: func(sys System, _ Suite) []Cell {
 		var cells []Cell
 		for _, change := range scheduleChanges {
 			cells = append(cells, editCell(sys, change))
 		}
-		if suite == Quick {
-			return oneTrialEach(cells...)
-		}
 		return cells
 	},
 	Suites: []Suite{},
+	Celery: true,
 }
 
 // The changes.
@@ -85,6 +84,9 @@ func editCell(sys System, change string) Cell {
 	if sys.Kind == NoServer {
 		c.NotRun = "no such point: the in-process queue has no other process, and so no scheduler"
 		return c
+	}
+	if sys.Celery {
+		return beatCell(c, change)
 	}
 	add := EditSchedule("add", "twin", "--task", "noop", "--every", twinEvery.String(), "--catch-up", "all", "--window", "1m")
 	clock := Clockwork{Store: true, Lease: editLease}

@@ -16,9 +16,11 @@ import (
 
 // twinMeasures: sends_percent is how many publishes were confirmed for each tick that
 // was due from the first to the last that was sent, attempts_percent how many were
-// tried; ticks_missed is how many of these ticks were never confirmed; terms is how
+// tried; ticks_missed is how many of these ticks were never confirmed, ticks_doubled how
+// many of the points of the interval's grid have more than one confirm, whoever got it
+// (percents cannot tell: what is missed makes up for what is doubled); terms is how
 // often one began to lead.
-var twinMeasures = []string{"sends_percent", "attempts_percent", "ticks_missed", "terms"}
+var twinMeasures = []string{"sends_percent", "attempts_percent", "ticks_missed", "ticks_doubled", "terms"}
 
 // AwaitTerm waits until one of the schedulers leads and has n confirms since it last
 // began to.
@@ -34,7 +36,9 @@ func AwaitTerm(n int, names ...string) Step {
 }
 
 // HitTheLeader does something to the scheduler that leads, and waits until the other
-// does. One that was frozen goes on again when its lease has been over for a while.
+// does. One that was frozen goes on again when its lease has been over for a while, and
+// has to write that it was deposed: else it never came back, and nothing it might have
+// sent was at risk.
 // without_leader_ms is from the beginning of the fault to the first line after it in
 // which the other leads.
 func HitTheLeader(what string, names ...string) Step {
@@ -80,7 +84,7 @@ func HitTheLeader(what string, names ...string) Step {
 		if err := pause(ctx, twinLease); err != nil {
 			return err
 		}
-		return Thaw(leader).Do(ctx, t)
+		return errors.Join(Thaw(leader).Do(ctx, t), AwaitCount(leader, ledger.Deposed, 1).Do(ctx, t))
 	}}
 }
 
@@ -100,7 +104,7 @@ func (t *Trial) faultBegan() (int64, error) {
 
 // DeposedByFreezeOnly makes a trial unsure in which a leader lost its lease though
 // nothing was done to it: that is a fault, and the cell is about another one, or about
-// none. One that was frozen for longer than its lease is deposed for that, once.
+// none. One that was frozen for longer than its lease is deposed for that, exactly once.
 func DeposedByFreezeOnly(frozen bool, names ...string) Step {
 	return Step{"see that no leader lost its lease by itself", func(_ context.Context, t *Trial) error {
 		since := int64(math.MaxInt64) // of the freeze
@@ -124,6 +128,9 @@ func DeposedByFreezeOnly(frozen bool, names ...string) Step {
 					return fmt.Errorf("%s was deposed, and nobody had done anything to it: %s", name, l.Reason)
 				}
 			}
+		}
+		if frozen && explained == 0 {
+			return errors.New("the leader was frozen past its lease, and was not deposed")
 		}
 		return nil
 	}}
@@ -173,7 +180,7 @@ func (m *member) leads() bool {
 // MeasureTwins measures what two schedulers with one schedule have sent.
 func MeasureTwins(names ...string) Step {
 	return Step{"measure what the schedulers sent", func(_ context.Context, t *Trial) error {
-		s := sends{at: map[int64]bool{}}
+		s := sends{at: map[int64]int{}}
 		for _, name := range names {
 			lines, err := t.read(name)
 			if err != nil {
@@ -184,10 +191,10 @@ func MeasureTwins(names ...string) Step {
 		if len(s.at) == 0 {
 			return errors.New("measure what the schedulers sent: nothing was")
 		}
-		due, missed := s.due()
+		due, missed, doubled := s.due()
 		return errors.Join(
 			t.Measure("sends_percent", 100*float64(s.confirms)/float64(due)), t.Measure("attempts_percent", 100*float64(s.attempts)/float64(due)),
-			t.Measure("ticks_missed", float64(missed)), t.Measure("terms", float64(s.terms)),
+			t.Measure("ticks_missed", float64(missed)), t.Measure("ticks_doubled", float64(doubled)), t.Measure("terms", float64(s.terms)),
 		)
 	}}
 }
@@ -195,7 +202,7 @@ func MeasureTwins(names ...string) Step {
 // sends are the publishes of schedulers whose ticks lie on the grid of twinEvery.
 type sends struct {
 	attempts, confirms, terms int
-	at                        map[int64]bool // the grid points that have a confirm
+	at                        map[int64]int // the confirms of each grid point that the broker has
 }
 
 // take reads a ledger. The grid point of a tick of ours follows from its id; a tick
@@ -218,10 +225,10 @@ func (s *sends) take(lines []ledger.Line, celery bool) {
 		case l.Event == ledger.Confirmed:
 			s.confirms++
 			if known {
-				s.at[point(at)] = true
+				s.at[point(at)]++
 			}
 		case l.Event == ledger.Refused && known && l.Detail[ledger.DetailDuplicate] != "": // the broker has it
-			s.at[point(at)] = true
+			s.at[point(at)] += 0
 		}
 	}
 }
@@ -249,12 +256,17 @@ func ticksOf(schedule string, from, until time.Time, every time.Duration) map[st
 
 func point(t time.Time) int64 { return t.UnixNano() / int64(twinEvery) }
 
-// due is how many grid points there are from the first tick to the last, and missed
-// how many of them have none.
-func (s *sends) due() (due, missed int) {
+// due is how many grid points there are from the first tick to the last, missed how
+// many of them the broker has not, and doubled how many have more than one confirm.
+func (s *sends) due() (due, missed, doubled int) {
 	points := slices.Collect(maps.Keys(s.at))
+	for _, confirms := range s.at {
+		if confirms > 1 {
+			doubled++
+		}
+	}
 	due = int(slices.Max(points)-slices.Min(points)) + 1
-	return due, due - len(points)
+	return due, due - len(points), doubled
 }
 
 // MeasureCaughtUp measures how many ticks a scheduler has sent that were due before it

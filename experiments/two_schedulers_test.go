@@ -17,8 +17,8 @@ func ticked(place int, said ledger.Event) []ledger.Line {
 
 func TestWhatTheBrokerRefusedAsADoubleWasNotSentTwice(t *testing.T) {
 	t.Parallel()
-	for said, want := range map[ledger.Event]int{ledger.Confirmed: 8, ledger.Refused: 4} {
-		s := sends{at: map[int64]bool{}}
+	for said, want := range map[ledger.Event]struct{ confirms, doubled int }{ledger.Confirmed: {8, 4}, ledger.Refused: {4, 0}} {
+		s := sends{at: map[int64]int{}}
 		for _, answer := range []ledger.Event{ledger.Confirmed, said} {
 			var lines []ledger.Line
 			for place := range 4 {
@@ -26,14 +26,14 @@ func TestWhatTheBrokerRefusedAsADoubleWasNotSentTwice(t *testing.T) {
 			}
 			s.take(lines, false)
 		}
-		due, missed := s.due()
-		if s.attempts != 8 || s.confirms != want || due != 4 || missed != 0 {
-			t.Errorf("the second is %s: %d attempts, %d confirms, %d due, %d missed; want 8, %d, 4, 0", said, s.attempts, s.confirms, due, missed, want)
+		due, missed, doubled := s.due()
+		if s.attempts != 8 || s.confirms != want.confirms || due != 4 || missed != 0 || doubled != want.doubled {
+			t.Errorf("the second is %s: %d attempts, %d confirms, %d due, %d missed, %d doubled; want 8, %d, 4, 0, %d", said, s.attempts, s.confirms, due, missed, doubled, want.confirms, want.doubled)
 		}
 	}
-	gone := sends{at: map[int64]bool{}}
+	gone := sends{at: map[int64]int{}}
 	gone.take(append(ticked(0, ledger.Confirmed), ticked(3, ledger.Confirmed)...), false)
-	if due, missed := gone.due(); due != 4 || missed != 2 {
-		t.Errorf("%d due, %d missed of four of which the inner two are gone", due, missed)
+	if due, missed, doubled := gone.due(); due != 4 || missed != 2 || doubled != 0 {
+		t.Errorf("%d due, %d missed, %d doubled of four of which the inner two are gone", due, missed, doubled)
 	}
 }
