@@ -19,8 +19,12 @@ var leaseOutlived = &Experiment{
 		"small n: nothing here is a race; three trials each",
 	},
 	Suites: []Suite{Quick},
+	Celery: true,
 	Cells: func(sys System, suite Suite) []Cell {
-		if sys.Name != "redis" { // elsewhere this is not built yet
+		switch {
+		case sys.Celery && sys.Kind == RedisServer && suite == Full:
+			return []Cell{celeryFrozenCell(sys)}
+		case sys.Name != "redis": // elsewhere this is not built yet
 			return nil
 		}
 		of := shortLease
@@ -97,7 +101,7 @@ func (of span) frozenCell(sys System, lease, settle string) Cell {
 	load := []Step{Declare(), Publish(Job{Count: 1, Name: "sleep", Args: []any{0.01}})}
 	c.Steps = concat(load, []Step{
 		StartWorker("frozen", still), AwaitHolding("frozen", "mid", 1), Freeze("frozen"),
-		StartWorker("second", hands), AwaitCount("second", ledger.Finished, 1), Thaw("frozen"), Release("frozen"), AwaitCount("frozen", ledger.Finished, 1),
+		StartWorker("second", hands), Aside(AwaitCount("second", ledger.Finished, 1)), Thaw("frozen"), Release("frozen"), AwaitCount("frozen", ledger.Finished, 1),
 	})
 	c.Clean = concat(load, []Step{StartWorker(cleanWorker, hands), AwaitReceivedOver(cleanWorker, 1)})
 	c.Expect = ledger.Expect{Faults: []string{faultFreeze}}
@@ -107,6 +111,18 @@ func (of span) frozenCell(sys System, lease, settle string) Cell {
 		c.Because = "a worker that stands still does not renew its claim, and does not know it: when it goes on, it ends a task that another has ended"
 	}
 	c.Claims = map[string]check.Bounds{"B8": {"repeated": {1, 1}}}
+	return c
+}
+
+// celeryFrozenCell is frozenCell with Celery's workers: parent and children stand
+// still, and the second one's sweep comes ten seconds after its start, when the
+// lease is not over yet, and then a hundred later.
+func celeryFrozenCell(sys System) Cell {
+	of := span{lease: celeryLease}
+	c := of.frozenCell(sys, "fixed", "celery")
+	c.Options = nil // the lease is the system's
+	c.Trials, c.Pace, c.Settle, c.Seconds = 1, Waiting, sys.Traits().ReturnMax+30*time.Second, 10
+	c.Because = "Celery's worker does not renew its claim, and does not know it: when it goes on, it ends a task that another has ended"
 	return c
 }
 
