@@ -22,14 +22,14 @@ func celerySystem(name string, kind ServerKind, url func(addr string) string) Sy
 	s := system(name, kind, url)
 	s.Celery = true
 	ours := s.Traits
-	s.Traits = sync.OnceValue(func() broker.Traits {
-		t := ours()
+	s.Traits = func(options ...string) broker.Traits {
+		t := ours(options...)
 		t.System = name
 		// A worker that gives back on Redis marks what it gives back; one that dies
 		// between two commands of kombu's may not have.
 		t.Delay, t.DelayLate, t.DelayRounding = broker.ByWorker, 0, 0
 		return t
-	})
+	}
 	return s
 }
 

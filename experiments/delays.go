@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"acklab/broker"
 	"acklab/internal/check"
 	"acklab/internal/ledger"
 )
@@ -14,25 +13,25 @@ var exactDelays = &Experiment{
 	Name:     "delayed-task-comes-in-time",
 	Question: "200 tasks are to run in ten seconds: do they, and does a crash of the broker matter?",
 	Claims:   []string{"R1"},
-	Varies:   "the delay; the broker killed while all of them wait",
+	Varies:   "the delay; who holds the task back; the broker killed while all of them wait",
 	Threats: []string{
-		"order and clocks: a task's error is its first receipt minus its ETA, both on the host's monotonic clock",
+		"order and clocks: a task's error is its first receipt minus its ETA (its first start, where the worker holds it), both on the host's monotonic clock",
 		"the harness disturbs: where nothing is killed one trial runs at a time, and a second is allowed for a busy machine",
 		"the fault met nobody waiting: the broker is asked how many it holds back just before it is killed",
 		"a young queue is not an old one: queue and delay queue are 3 s old when the broker is killed",
 	},
 	Suites: []Suite{Quick},
 	Cells: func(sys System, suite Suite) []Cell {
-		if suite == Quick {
-			return oneTrialEach(delayCell(sys, 500*time.Millisecond))
+		cells := []Cell{delayCell(sys, 500*time.Millisecond)}
+		if sys.Name == "redis" {
+			cells = append(cells, workerHeldCell(sys, 500*time.Millisecond))
 		}
-		cells := []Cell{delayCell(sys, 500*time.Millisecond), delayCell(sys, 10*time.Second), betweenStepsCell(sys)}
-		switch {
-		case sys.Kind == NoServer:
-		case suite == selfTest:
-			cells = append(cells, delayKilledCell(sys, 3*time.Second, 0))
-		default:
-			cells = append(cells, delayKilledCell(sys, 10*time.Second, 3*time.Second))
+		if suite == Quick {
+			return oneTrialEach(cells...)
+		}
+		cells = append(cells, delayCell(sys, 10*time.Second), betweenStepsCell(sys))
+		if sys.Kind != NoServer {
+			cells = append(cells, delayKilledCell(sys))
 		}
 		return cells
 	},
@@ -47,15 +46,34 @@ const (
 	delayRestart = 15 * time.Second
 )
 
+// delayCell: the broker holds the tasks back. The system redis does so when it is
+// told to.
 func delayCell(sys System, delay time.Duration) Cell {
+	c := unheldCell(sys, delay)
+	c.Because = "the broker holds each task back until it is due, and never gives it out before"
+	if sys.Name == "redis" {
+		c.Setting["held_by"], c.Options = "broker", []string{"delay=broker"}
+	}
+	c.comesWithin(c.traits().DelayLate+delaySlack, "both delays are steps of every broker's grid, so only its own "+c.traits().DelayLate.String()+" and a second for a busy machine remain")
+	if sys.Kind == RabbitMQ {
+		c.Claims = map[string]check.Bounds{"R1": {"lost": {0, 0}, "delay_early": {0, 0}, "delay_error_max_seconds": c.Predicted["delay_error_max_seconds"]}}
+	}
+	return c
+}
+
+// workerHeldCell: the worker has the tasks in its hands, and begins them in time.
+func workerHeldCell(sys System, delay time.Duration) Cell {
+	c := unheldCell(sys, delay)
+	c.Setting["held_by"] = "worker"
+	c.Because = "the worker takes each task at once, beyond its prefetch, and begins it when it is due and a slot is free, never before"
+	c.comesWithin(2*delaySlack, "200 tasks are due within a moment, and eight slots begin them: a second for that, and one for a busy machine")
+	return c
+}
+
+// unheldCell does not say yet who holds the tasks back.
+func unheldCell(sys System, delay time.Duration) Cell {
 	c := Cell{
 		System: sys, Setting: Setting{"delay": delay.String(), "fault": "none"}, Trials: 3, Pace: Alone, Load: delayLoad, Seconds: 1 + delay.Seconds(),
-		Because: "the broker holds each task back until it is due, and never gives it out before",
-	}
-	traits := sys.Traits()
-	if traits.Delay != broker.Native && traits.Delay != broker.Emulated {
-		c.NotRun = "no such point: the broker does not hold tasks back, its worker does"
-		return c
 	}
 	if delay >= 10*time.Second {
 		c.Trials = 1
@@ -67,13 +85,13 @@ func delayCell(sys System, delay time.Duration) Cell {
 		c.Steps = []Step{StartTogether("worker", job, hands), AwaitReceivedOver("worker", delayLoad)}
 		c.Expect = ledger.Expect{QueueDiesWith: "worker"}
 	}
-	late := ceilSeconds(traits.DelayLate + delaySlack)
-	c.Predicted = check.Bounds{"delay_early": {0, 0}, "delay_error_max_seconds": {0, late}}
-	c.Reasons = map[string]string{"delay_error_max_seconds": "both delays are steps of every broker's grid, so only its own " + traits.DelayLate.String() + " and a second for a busy machine remain"}
-	if sys.Kind == RabbitMQ {
-		c.Claims = map[string]check.Bounds{"R1": {"lost": {0, 0}, "delay_early": {0, 0}, "delay_error_max_seconds": {0, late}}}
-	}
 	return c
+}
+
+// comesWithin predicts that no task is early, and none later than that.
+func (c *Cell) comesWithin(late time.Duration, why string) {
+	c.Predicted = check.Bounds{"delay_early": {0, 0}, "delay_error_max_seconds": {0, ceilSeconds(late)}}
+	c.Reasons = map[string]string{"delay_error_max_seconds": why}
 }
 
 // betweenStepsCell has a delay that is no step of RabbitMQ's grid: the next one is
@@ -81,8 +99,8 @@ func delayCell(sys System, delay time.Duration) Cell {
 func betweenStepsCell(sys System) Cell {
 	const delay, next = 11 * time.Second, 15 * time.Second
 	c := delayCell(sys, delay)
-	if rounding := sys.Traits().DelayRounding; c.NotRun == "" && rounding > 0 {
-		late := ceilSeconds(next - delay + sys.Traits().DelayLate + delaySlack)
+	if traits := c.traits(); traits.DelayRounding > 0 {
+		late := ceilSeconds(next - delay + traits.DelayLate + delaySlack)
 		c.Predicted["delay_error_max_seconds"] = [2]int{0, late}
 		c.Predicted["delay_error_min_seconds"] = [2]int{int((next - delay).Seconds()) - 1, late}
 		c.Because = "the broker has no delays of its own: each task waits in the queue of the next longer step, 15 s"
@@ -93,14 +111,11 @@ func betweenStepsCell(sys System) Cell {
 	return c
 }
 
-// delayKilledCell kills the broker while all tasks wait in it, when they have
-// done so for as long as age.
-func delayKilledCell(sys System, delay, age time.Duration) Cell {
+// delayKilledCell kills the broker while all tasks wait in it.
+func delayKilledCell(sys System) Cell {
+	const delay = 10 * time.Second
 	c := delayCell(sys, delay)
 	c.Setting["fault"] = "server killed"
-	if c.NotRun != "" {
-		return c
-	}
 	c.Server = ServerSpec{Own: true}
 	if sys.Kind == RedisServer {
 		c.Setting["persistence"] = "aof-always"
@@ -109,11 +124,11 @@ func delayKilledCell(sys System, delay, age time.Duration) Cell {
 	c.Trials, c.Pace, c.Seconds = 3, Beside, 20
 	c.Control, c.Clean = "unharmed", c.Steps
 	c.Steps = []Step{
-		Declare(), Publish(Job{Count: delayLoad, Name: "noop", Countdown: 10 * time.Second}), Age(3 * time.Second), AllDelayed(delayLoad), KillServer(),
+		Declare(), Publish(Job{Count: delayLoad, Name: "noop", Countdown: delay}), Age(3 * time.Second), AllDelayed(delayLoad), KillServer(),
 		StartWorker("worker", Hands{Ack: "late", Concurrency: 8, Multiplier: 4}), AwaitReceivedOver("worker", delayLoad),
 	}
 	c.Expect = ledger.Expect{Faults: []string{faultRestart}, BrokerFault: true}
-	c.Predicted["delay_error_max_seconds"] = [2]int{0, ceilSeconds(sys.Traits().DelayLate + delayRestart)}
+	c.Predicted["delay_error_max_seconds"] = [2]int{0, ceilSeconds(c.traits().DelayLate + delayRestart)}
 	c.Reasons["delay_error_max_seconds"] = "nothing comes before the broker is back and the worker is there: seconds here, 15 on a busy machine"
 	c.Because = "what waits is on the server's disk with the moment at which it is due"
 	if c.Claims != nil {

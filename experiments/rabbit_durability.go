@@ -58,7 +58,11 @@ func rabbitQuick(sys System, s Setting) bool {
 	return s["durable"] == "yes" && s["persistent"] == "yes"
 }
 
-// rabbitCelery chooses the cells for Celery, whose queues are always durable.
+// rabbitCelery chooses the cells for Celery. Its worker comes when the server is
+// back, and takes what is left: what the server loses is up to queue, producer and
+// end, which are the laboratory's, so a kill in each load is enough. Queues that are
+// not durable are left out because the laboratory's Celery application declares
+// durable ones only.
 func rabbitCelery(s Setting) bool {
 	return s["end"] == endKill && s["durable"] == "yes" && s["confirms"] == "yes"
 }

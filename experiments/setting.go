@@ -6,7 +6,7 @@ import (
 )
 
 // settingOrder is the order in which settings are said; others follow by name.
-var settingOrder = []string{"ack", "policy", "crash_at", "chain", "slots", "member", "once", "then", "killed", "durable", "persistent", "confirms", "persistence", "end", "load", "queue_age", "publish", "routes", "order", "published", "prefetch", "queue", "delay_queue", "delay", "fail_rate", "max_retries", "task", "fault", "pool", "lease", "settle", "results", "down", "track_started", "wait"}
+var settingOrder = []string{"ack", "policy", "crash_at", "chain", "slots", "member", "once", "then", "killed", "durable", "persistent", "confirms", "persistence", "end", "load", "queue_age", "publish", "routes", "order", "published", "prefetch", "queue", "delay_queue", "delay", "held_by", "fail_rate", "max_retries", "task", "fault", "pool", "lease", "settle", "results", "down", "track_started", "wait"}
 
 // keys are the setting's keys in the order of reports.
 func (s Setting) keys() []string {

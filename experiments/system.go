@@ -20,17 +20,26 @@ type System struct {
 	// URL makes the broker URL from the server's host:port.
 	URL func(addr string) string
 	// Traits are what the system's driver says of itself before it has met a
-	// server: what predictions are made from.
-	Traits func() broker.Traits
+	// server, with a cell's own options in its URL: what predictions are made from.
+	Traits func(options ...string) broker.Traits
 	// Celery: its workers are Celery's.
 	Celery bool
 }
 
 // system asks the driver for its traits once, however many cells and trials
-// want to know them.
+// without options of their own want to know them.
 func system(name string, kind ServerKind, url func(addr string) string) System {
-	return System{Name: name, Kind: kind, URL: url, Traits: sync.OnceValue(func() broker.Traits { return traits(name, url) })}
+	usual := sync.OnceValue(func() broker.Traits { return traits(name, url) })
+	return System{Name: name, Kind: kind, URL: url, Traits: func(options ...string) broker.Traits {
+		if len(options) == 0 {
+			return usual()
+		}
+		return traits(name, func(addr string) string { return withOptions(url(addr), options) })
+	}}
 }
+
+// traits are those of the cell's system with the cell's options.
+func (c *Cell) traits() broker.Traits { return c.System.Traits(c.Options...) }
 
 // ServerKind says which server a system needs.
 type ServerKind string

@@ -119,7 +119,7 @@ func (r *Runner) prepare(job trialJob) (*Trial, error) {
 			t.manifest.Expect.QueueDiesWith = cleanWorker
 		}
 	}
-	traits := job.cell.System.Traits()
+	traits := job.cell.traits()
 	t.manifest.Expect.MarksAlways = traits.Marks == broker.MarksAlways || traits.Marks == broker.MarksWhileUp
 	t.manifest.Expect.DelayByWorker = traits.Delay == broker.ByWorker
 	t.manifest.Expect.TakenInTwoSteps = job.cell.System.takesInTwoSteps()
