@@ -18,7 +18,7 @@ var redisPersistence = &Experiment{
 	Celery: true,
 	Cells: func(sys System, suite Suite) []Cell {
 		if sys.Kind != RedisServer || suite == Quick && sys.Name != "redis" {
-			return nil // what a server loses does not depend on whose queue it is; full has all cells of asynq, and of Celery those of quick
+			return nil // what a server loses does not depend on whose queue it is; full has all cells of asynq and of redis, and of Celery those of quick
 		}
 		var cells []Cell
 		for _, persistence := range []string{"none", "rdb", "rdb-1s", "aof-no", "aof-everysec", "aof-always"} {

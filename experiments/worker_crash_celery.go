@@ -79,12 +79,14 @@ func celeryPoolCell(sys System, suite Suite, pool celery.Pool, ack, at string) C
 	c.Predicted, c.Because, c.Reasons = check.Bounds{}, because, map[string]string{}
 	race := "a race between a thread and the loop of its worker; its frequency is the result"
 	wide := func(name string, lo, hi int) { c.wide(name, lo, hi, race) }
+	gone := 0 // of the running one, at the most
 	if !done {
-		wide("lost", 1-own[1], 1-own[0])
-		wide("lost_after_ack", 1-own[1], 1-own[0])
+		gone = 1 - own[0]
+		wide("lost", 1-own[1], gone)
+		wide("lost_after_ack", 1-own[1], gone)
 	}
 	if c.Expect.AckRaces { // the acknowledgement lets in the next one
-		c.mayTake(0, 1, race)
+		c.mayTake(0, gone, race)
 	}
 	back := func(name string, n [2]int, why string) { c.wide(name, n[0], n[1], why) }
 	held := "beside the running one, the next, which an acknowledgement lets in, may have arrived"
