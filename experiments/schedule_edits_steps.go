@@ -90,12 +90,12 @@ func CountAdded(name string, n int, measure string) Step {
 			if err != nil {
 				return err
 			}
-			passed := confirmedOf(lines, metronome)
+			passed := confirmedOf(lines, metronome, time.Time{})
 			if before < 0 {
 				before = passed
 			}
 			if passed >= before+n {
-				return t.Measure(measure, float64(confirmedOf(lines, "twin")))
+				return t.Measure(measure, float64(confirmedOf(lines, "twin", time.Time{})))
 			}
 			if err := pause(ctx, twinEvery/5); err != nil {
 				return fmt.Errorf("wait for %d ticks of the other schedule: %w", n, err)
@@ -121,14 +121,7 @@ func CountEdited(scheduler string, within time.Duration, measures map[string]str
 			return fmt.Errorf("%s does not lead", scheduler)
 		}
 		for schedule, measure := range measures {
-			sent := 0
-			ticks := ticksAround(lines, schedule, twinEvery)
-			for _, l := range lines {
-				if due, of := ticks[l.Task]; of && l.Event == ledger.Confirmed && due.After(lines[led].Wall) {
-					sent++
-				}
-			}
-			if err := t.Measure(measure, float64(sent)); err != nil {
+			if err := t.Measure(measure, float64(confirmedOf(lines, schedule, lines[led].Wall))); err != nil {
 				return err
 			}
 		}
@@ -136,11 +129,12 @@ func CountEdited(scheduler string, within time.Duration, measures map[string]str
 	}}
 }
 
-// confirmedOf is how many ticks of a schedule the broker has confirmed, by their ids.
-func confirmedOf(lines []ledger.Line, schedule string) (n int) {
+// confirmedOf is how many ticks of a schedule that were due after a moment the broker
+// has confirmed, by their ids.
+func confirmedOf(lines []ledger.Line, schedule string, after time.Time) (n int) {
 	ticks := ticksAround(lines, schedule, twinEvery)
 	for _, l := range lines {
-		if _, of := ticks[l.Task]; of && l.Event == ledger.Confirmed {
+		if due, of := ticks[l.Task]; of && l.Event == ledger.Confirmed && due.After(after) {
 			n++
 		}
 	}
