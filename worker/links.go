@@ -90,34 +90,32 @@ func (j job) follows() bool {
 // passOn publishes what follows a success. It reports whether the broker is known
 // to have it; if not, a late acknowledgement must not be given.
 func (w *Worker) passOn(ctx context.Context, j job, value json.RawMessage) (sure bool) {
+	next, err := j.successors(value)
+	return w.publishNext(ctx, j, value, next, err)
+}
+
+// successors is what follows a success, nil if nothing does; the error says why it
+// cannot be published.
+func (j job) successors(value json.RawMessage) (*task.Plan, error) {
 	if !j.follows() {
+		return nil, nil
+	}
+	return j.msg.Successors(j.links, value)
+}
+
+// publishNext is passOn with what successors has said.
+func (w *Worker) publishNext(ctx context.Context, j job, value json.RawMessage, next *task.Plan, err error) (sure bool) {
+	switch {
+	case err != nil:
+		return w.breakOff(ctx, j, result.NewFailure(upstreamError, "what follows it cannot be published: "+err.Error()))
+	case next == nil:
 		return true
 	}
-	plan, err := j.msg.Successors(j.links, value)
-	if err != nil {
-		return w.breakOff(ctx, j, result.NewFailure(upstreamError, "what follows it cannot be published: "+err.Error()))
-	}
-	sure = w.send(ctx, j.settled, plan.First)
+	sure = w.send(ctx, j.settled, next.First)
 	if j.member != nil {
 		sure = w.join(ctx, j.settled, j.member, value) && sure
 	}
 	return sure
-}
-
-// children are the ids of the tasks that are about to be published because this one
-// has succeeded with the value.
-func (j job) children(value json.RawMessage) (ids []string) {
-	if !j.follows() {
-		return nil
-	}
-	plan, err := j.msg.Successors(j.links, value)
-	if err != nil {
-		return nil // passOn says so
-	}
-	for _, m := range plan.First {
-		ids = append(ids, m.TaskID)
-	}
-	return ids
 }
 
 // followed marks that what follows a task is sure to be with the broker, if it is.

@@ -94,14 +94,15 @@ func (w *Worker) began(ctx context.Context, d *broker.Delivery) {
 	}
 }
 
-// succeeded keeps SUCCESS with the value. A value that is no JSON is a FAILURE for
-// the caller, as in Celery: the task is done, and what it returned is lost.
-func (w *Worker) succeeded(ctx context.Context, j job, o outcome) {
-	r := result.Result{State: task.Failure, Error: o.unreadable}
-	if o.unreadable == nil {
-		r = result.Result{State: task.Success, Value: o.value, Children: j.children(o.value)}
+// ids are those of the tasks that are published next; a plan that is nil has none.
+func ids(next *task.Plan) (all []string) {
+	if next == nil {
+		return nil
 	}
-	w.keep(ctx, j.Delivery, r)
+	for _, m := range next.First {
+		all = append(all, m.TaskID)
+	}
+	return all
 }
 
 // failedWith keeps RETRY or FAILURE with the error.

@@ -9,6 +9,7 @@ import (
 	"acklab/broker"
 	"acklab/internal/ledger"
 	"acklab/internal/metrics"
+	"acklab/result"
 	"acklab/task"
 )
 
@@ -35,12 +36,15 @@ func (w *Worker) conclude(ctx context.Context, j job, at watch, o outcome) (done
 	case o.err == nil: // the handler's last act has recorded it
 		w.metrics.TaskEntered(d.Message.Name, metrics.Success)
 		at.reach(Finished)
-		w.succeeded(ctx, j, o)
-		at.reach(ResultStored)
-		if o.unreadable != nil {
+		if o.unreadable != nil { // the task is done, and what it returned is lost: a FAILURE for the caller, as in Celery
+			w.keep(ctx, d, result.Result{State: task.Failure, Error: o.unreadable})
+			at.reach(ResultStored)
 			return w.fallOut(ctx, j, o.unreadable)
 		}
-		return j.followed(at, w.passOn(ctx, j, o.value))
+		next, err := j.successors(o.value)
+		w.keep(ctx, d, result.Result{State: task.Success, Value: o.value, Children: ids(next)})
+		at.reach(ResultStored)
+		return j.followed(at, w.publishNext(ctx, j, o.value, next, err))
 	case o.interrupted():
 		w.record(ledger.Interrupted, d, o.err.Error())
 		at.reach(Finished)
