@@ -93,18 +93,24 @@ func TestWhatAFlushWasUnsureOfIsNeverAcked(t *testing.T) {
 	})
 }
 
+// flushingUntilTheEnd has the first flush last until its context ends, and then say
+// what it is told to; those after it go well.
+func (b *bench) flushingUntilTheEnd(say func(context.Context) error) {
+	said := false
+	b.flushing(func(ctx context.Context) error {
+		if said {
+			return nil
+		}
+		<-ctx.Done()
+		said = true
+		return say(ctx)
+	})
+}
+
 // A driver tells of a failure once, also to a flush whose time is up.
 func TestAFailureThatIsToldAsTheWorkerStopsIsNotLost(t *testing.T) {
 	inBubble(t, func(b *bench) {
-		told := false
-		b.flushing(func(ctx context.Context) error {
-			if told {
-				return nil
-			}
-			<-ctx.Done()
-			told = true
-			return fmt.Errorf("it found no claim: %w", broker.ErrUnsure)
-		})
+		b.flushingUntilTheEnd(func(context.Context) error { return fmt.Errorf("it found no claim: %w", broker.ErrUnsure) })
 		b.publish("noop")
 		b.start()
 		b.sleep(time.Second)
@@ -118,13 +124,7 @@ func TestAFailureThatIsToldAsTheWorkerStopsIsNotLost(t *testing.T) {
 // What was only cut short is for the last flush.
 func TestAFlushThatIsCutShortByTheEndIsMadeUpFor(t *testing.T) {
 	inBubble(t, func(b *bench) {
-		cut := false
-		b.flushing(func(ctx context.Context) error {
-			if cut {
-				return nil
-			}
-			<-ctx.Done()
-			cut = true
+		b.flushingUntilTheEnd(func(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", broker.ErrUnsure, context.Cause(ctx))
 		})
 		b.publish("noop")
