@@ -35,7 +35,8 @@ type lane struct {
 	b      *Broker
 	client *redis.Client
 	conn   *redis.Conn
-	cut    context.CancelFunc // breaks the connection
+	life   context.Context    // of the connection
+	cut    context.CancelFunc // ends it
 	bell   chan struct{}      // rung when it idles and is to look
 
 	// The outbox's lock guards what follows.
@@ -59,6 +60,7 @@ func (b *Broker) post(p *batch) bool {
 	}
 	if len(o.lanes) < maxLanes {
 		l := &lane{b: b, bell: make(chan struct{}, 1)}
+		l.bell <- struct{}{}
 		if !b.start(l.run) {
 			return false
 		}
@@ -88,36 +90,57 @@ func (b *Broker) leave(p *batch) {
 // run sends until the broker is closed.
 func (l *lane) run() {
 	l.open()
-	defer func() {
-		l.cut()
-		l.client.Close()
-	}()
-	var p *batch // of which a part is still to be sent
+	defer l.close()
 	for {
-		runtime.Gosched() // who is about to post shares the round
-		r := l.nextRound(p)
-		if r == nil {
-			select {
-			case <-l.bell:
-				continue
-			case <-l.b.closed:
-				return
-			}
+		select {
+		case <-l.bell:
+		case <-l.b.closed:
+			return
 		}
-		p = r.rest
-		if err := l.send(r); err != nil {
-			l.cut()
-			l.client.Close()
-			l.open()
+		var rest *batch
+		for more := true; more; {
+			runtime.Gosched() // who is about to post shares the round
+			r := l.nextRound(rest)
+			if r == nil {
+				break
+			}
+			rest = r.rest
+			err := l.send(r)
+			// It idles before the publishers are told: who publishes alone finds it
+			// ready the next time.
+			more = l.finish(r)
+			l.mend(err)
+			r.tell(l.b)
 		}
 	}
 }
 
 func (l *lane) open() {
-	var life context.Context
-	life, l.cut = context.WithCancel(l.b.life)
-	l.client = l.b.address.Client(life)
+	l.life, l.cut = context.WithCancel(l.b.life)
+	l.client = l.b.address.Client(l.life)
 	l.conn = l.client.Conn()
+}
+
+func (l *lane) close() {
+	l.cut()
+	l.client.Close()
+}
+
+// mend gives the next round a connection that can be used, after one that ended in
+// err or was cut in the moment in which Redis answered.
+func (l *lane) mend(err error) {
+	cut := l.life.Err() != nil
+	if err == nil && !cut {
+		return
+	}
+	var reply redis.Error
+	if errors.As(err, &reply) && !cut {
+		l.conn.Close() // go-redis uses none again that has said READONLY
+		l.conn = l.client.Conn()
+		return
+	}
+	l.close()
+	l.open()
 }
 
 // round is what goes out together: parcels of messages for one key each.
@@ -213,9 +236,8 @@ func (r *round) put(l letter, who sender) {
 	last.who = append(last.who, who)
 }
 
-// send sends the round and notes the fate of each message. A message is stored
-// with all others of its command or not at all. The error is that of a
-// connection that cannot be used any more.
+// send sends the round and waits for the answers. The error is that of the
+// connection, or the first that Redis has given.
 func (l *lane) send(r *round) error {
 	ctx := context.Background()
 	pipe := l.conn.Pipeline()
@@ -231,31 +253,16 @@ func (l *lane) send(r *round) error {
 	for _, queue := range told {
 		pipe.Publish(ctx, dueChannel(queue), "")
 	}
-	var err error
-	if len(r.parcels) > 0 {
-		var cmds []redis.Cmder
-		if cmds, err = pipe.Exec(ctx); err != nil {
-			redisclient.Spread(cmds, err)
-		}
-	}
-	for i := range r.parcels {
-		p := &r.parcels[i]
-		for _, who := range p.who {
-			who.p.Decide(who.i, l.b.fateOf(who.p.Msgs[who.i], p.cmd.Err()))
-		}
-	}
-	l.finish(r)
-	var reply redis.Error
-	if errors.As(err, &reply) {
-		l.conn.Close() // go-redis uses none again that has said READONLY
-		l.conn = l.client.Conn()
-		return nil
+	cmds, err := pipe.Exec(ctx)
+	if err != nil {
+		redisclient.Spread(cmds, err)
 	}
 	return err
 }
 
-// finish lets the publishers of the round go.
-func (l *lane) finish(r *round) {
+// finish lets the publishers of the round go. It reports false when there is
+// nothing more to send, and the lane idles.
+func (l *lane) finish(r *round) (more bool) {
 	o := &l.b.outbox
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -265,4 +272,17 @@ func (l *lane) finish(r *round) {
 		}
 	}
 	l.here = 0
+	more = r.rest != nil || len(o.waiting) > 0
+	l.idle = !more
+	return more
+}
+
+// tell notes the fate of each message of a round that was sent. A message is
+// stored with all others of its command or not at all.
+func (r *round) tell(b *Broker) {
+	for _, p := range r.parcels {
+		for _, who := range p.who {
+			who.p.Decide(who.i, b.fateOf(who.p.Msgs[who.i], p.cmd.Err()))
+		}
+	}
 }

@@ -31,3 +31,22 @@ func TestARoundIsNotWaitedForByWhoHasLeft(t *testing.T) {
 		t.Error("who has left would leave a round again that it is not in")
 	}
 }
+
+// Redis may answer in the moment in which the last publisher leaves: the round is
+// as good as any, and its connection is closed under the next one.
+func TestALaneThatWasCutWhileRedisAnsweredConnectsAgain(t *testing.T) {
+	t.Parallel()
+	l := &lane{b: &Broker{life: t.Context()}}
+	l.open()
+	defer func() { l.close() }()
+	p := &batch{ctx: t.Context(), round: l}
+	l.here = 1
+	l.b.leave(p)
+	if l.life.Err() == nil {
+		t.Fatal("the last publisher has left and the connection is not cut")
+	}
+	l.mend(nil)
+	if l.life.Err() != nil {
+		t.Error("the next round would go over a connection that is cut")
+	}
+}

@@ -108,3 +108,17 @@ func TestACloseThatIsCutShortEndsWhileMessagesArrive(t *testing.T) {
 		t.Fatal("it does not end")
 	}
 }
+
+func TestWhoPublishesAloneUsesOneConnection(t *testing.T) {
+	t.Parallel()
+	r := servertest.Redis(t, server.RedisOptions{})
+	b := open(t, r.Addr(), "", broker.Options{})
+	for range 300 {
+		confirm(t, b, message(t, "q"))
+	}
+	client := dial(t, r)
+	list := client.ClientList(t.Context()).Val()
+	if n := strings.Count(list, "cmd=lpush"); n != 1 {
+		t.Errorf("300 messages, one after the other, went over %d connections; want 1:\n%s", n, list)
+	}
+}
