@@ -20,9 +20,6 @@ func celeryCrashCells(sys System, suite Suite) []Cell {
 	var cells []Cell
 	for _, ack := range []string{"early", "late"} {
 		for _, at := range crashPoints(ack) {
-			if suite == Quick && celeryLacks(at) != "" {
-				continue
-			}
 			cells = append(cells, celeryCrashCell(sys, suite, ack, at))
 		}
 	}

@@ -110,6 +110,9 @@ func gridLines(e *Experiment, g grid) []string {
 	if g.has(func(c gridCell) bool { return strings.Contains(c.Lost+c.Twice, " of ") }) || g.races() {
 		marks += "; 50x: a race of 50 trials, counted in trials (12 of 50; 0 means 0 of 50, not never)"
 	}
+	if g.has(func(c gridCell) bool { return c.Cell == nil }) {
+		marks += "; blank: no cell of this run"
+	}
 	lines = append(lines, marks+".")
 	for _, n := range g.Notes {
 		lines = append(lines, "["+n.Letter+"] "+n.Text)
