@@ -17,7 +17,7 @@ var keptResults = &Experiment{
 	Name:     "result-is-fetched-later",
 	Question: "add(4, 4): what does the caller get, how long does it wait for what never comes, and when is the result gone?",
 	Claims:   []string{"E3"},
-	Varies:   "the result store",
+	Varies:   "the result store (the task comes over Redis: the broker does not matter)",
 	Threats: []string{
 		"expired or never stored: the result is read before it expires, and the same id afterwards",
 		"order and clocks: an expiry is bounded below by its setting and above by ten seconds for a slow machine",

@@ -15,7 +15,7 @@ var resultStoreKilled = &Experiment{
 	Name:     "result-store-killed",
 	Question: "The result store is killed while 500 tasks are run: do they go on, and which results are gone?",
 	Claims:   []string{"E4"},
-	Varies:   "the store and what it writes to disk; back at once or three seconds later",
+	Varies:   "the store and what it writes to disk; back at once or three seconds later (the tasks come over Redis: a broker that stands apart from the store does not matter)",
 	Threats: []string{
 		"the fault happened to nobody: it comes when 200 results are stored, and 300 tasks are still to be run",
 		"lost by whom: what the worker says it could not store (result_lost) stands apart from what the store had taken and has no more (stored_then_gone)",

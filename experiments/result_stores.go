@@ -8,7 +8,7 @@ var resultStores = &Experiment{
 	Name:     "result-stores-side-by-side",
 	Question: "How fast is a result store, and what has it after a kill?",
 	Claims:   []string{"E5"},
-	Varies:   "the store; each is measured in turns with a Redis that writes nothing to disk (MongoDB and Memcached are out of scope)",
+	Varies:   "the store; each is measured in turns with a Redis that writes nothing to disk (no broker is in it; MongoDB and Memcached are out of scope)",
 	Threats: []string{
 		"the harness disturbs: one trial at a time, and every number is a ratio to the same work in the same seconds",
 		"a durable store that does not sync is fast: PostgreSQL runs as it comes, with fsync and synchronous commits",
