@@ -3,7 +3,7 @@ package experiments
 // PartNotBuilt are the claims of which the experiments put only a part to the test, with
 // the part that they do not. Their verdicts say it.
 var PartNotBuilt = map[string]string{
-	"G4": "from a web page, for there is none yet; what was edited was edited from the command line",
+	"G4": "from a web page, for there is none yet; what was edited was edited from the command line or in a file",
 }
 
 // NotBuilt are the claims that no experiment puts to the test yet, with the

@@ -9,24 +9,32 @@ import (
 
 var scheduleEdits = &Experiment{
 	Name:     "schedules-change-while-it-runs",
-	Question: "A schedule is added, changed, switched off or run by hand while the scheduler runs: what happens, and what survives its restart?",
+	Question: "A schedule is added, changed, switched off and on, removed or run by hand while the scheduler runs, or its file is rewritten: what happens, and what survives its restart?",
 	Claims:   []string{"G4"},
 	Varies:   "the change",
 	Threats: []string{
 		"a change that nobody saw: each is followed by ticks that only it explains, or by seconds without any",
 		"the scheduler judges itself: ticks are known by their ids, computed from the name and the grid of the interval",
 		"a change that has no effect is no reason to wait for it: after each a fixed time passes, or a fixed number of ticks of another schedule, and then is counted",
-		"half of the claim would pass for all of it: there is no web page yet, the same store is edited from the command line, and the verdict says so",
+		"half of the claim would pass for all of it: there is no web page yet, the same store is edited from the command line, or a file, and the verdict says so",
+		"silence is not obedience: what is switched off or removed comes back, and only then it is counted what was sent of the time between",
+		"a broken file that nobody has read leaves the old one in force, too: that it was read and refused is in the log of the scheduler",
 		"a file of another beat remembers nothing: where Celery's is started again, it gets the file of the one before",
 	},
-	Cells: func(sys System, _ Suite) []Cell {
+	Cells: func(sys System, suite Suite) []Cell {
 		var cells []Cell
+		if suite == Quick {
+			if change, ok := quickChange[sys.Name]; ok {
+				return oneTrialEach(editCell(sys, change))
+			}
+			return nil
+		}
 		for _, change := range scheduleChanges {
 			cells = append(cells, editCell(sys, change))
 		}
 		return cells
 	},
-	Suites: []Suite{},
+	Suites: []Suite{Quick},
 	Celery: true,
 }
 
@@ -35,12 +43,20 @@ const (
 	changeAdd     = "added"
 	changeEdit    = "edited"
 	changeDisable = "disabled"
+	changeEnable  = "disabled and enabled"
+	changeRemove  = "removed and added again"
 	changeByHand  = "run by hand"
 	changeRestart = "scheduler restarted"
 	changeKill    = "scheduler killed and started again"
+	changeFile    = "file rewritten"
+	changeBroken  = "file broken"
 )
 
-var scheduleChanges = []string{changeAdd, changeEdit, changeDisable, changeByHand, changeRestart, changeKill}
+var scheduleChanges = []string{changeAdd, changeEdit, changeDisable, changeEnable, changeRemove, changeByHand, changeRestart, changeKill, changeFile, changeBroken}
+
+// quickChange are those of a few seconds, by system: in a file, and from the command line, which
+// adds a schedule and edits it.
+var quickChange = map[string]string{"redis": changeFile, "rabbitmq": changeEdit}
 
 const (
 	// editSeen is how long a scheduler may need to see an edit: the news of it can be
@@ -88,6 +104,9 @@ func editCell(sys System, change string) Cell {
 	if sys.Celery {
 		return beatCell(c, change)
 	}
+	if change == changeFile || change == changeBroken {
+		return fileCell(c, change)
+	}
 	add := EditSchedule("add", "twin", "--task", "noop", "--every", twinEvery.String(), "--catch-up", "all", "--window", "1m")
 	clock := Clockwork{Store: true, Lease: editLease}
 	if change == changeAdd {
@@ -122,6 +141,18 @@ func editCell(sys System, change string) Cell {
 		c.Measures = []string{"ticks_after"}
 		c.Predicted["ticks_after"] = [2]int{0, 0}
 		c.Because = "what is disabled is not owed"
+	case changeEnable, changeRemove:
+		c.Seconds = 10
+		off, on := EditSchedule("disable", "twin"), EditSchedule("enable", "twin")
+		c.Because = "what is disabled is not owed, and what is enabled is from then on"
+		if change == changeRemove {
+			off, on = EditSchedule("remove", "twin"), add
+			c.Because = "what was removed is forgotten, and of what has its name only that is owed which is due from then on"
+		}
+		c.Steps = append(c.Steps, off, LetPass(editSeen, "until the edit is seen"), CountOff("scheduler1", time.Second, on, editSeen, effectWithin))
+		c.Measures = []string{"ticks_while_off", "ticks_after"}
+		c.Predicted["ticks_while_off"] = [2]int{0, 0}
+		c.afterEffect("ticks_after", twinEvery)
 	case changeByHand:
 		c.Seconds = 14
 		c.Steps = append(c.Steps,
@@ -173,13 +204,18 @@ func editCell(sys System, change string) Cell {
 		c.Measures = append(c.Measures, twinMeasures...)
 		c.Predicted["ticks_missed"] = [2]int{0, 0}
 	}
+	c.claimEdits()
+	return c
+}
+
+// claimEdits has the claim predict what is predicted of the cell's own measures.
+func (c *Cell) claimEdits() {
 	c.Claims = map[string]check.Bounds{"G4": {"lost": {0, 0}, "repeated": {0, 0}, "never_sent": {0, 0}}}
-	for _, m := range []string{"ticks_before", "ticks_after", "ticks_by_hand", "ticks_made_up_for", "ticks_slower", "ticks_silent", "ticks_missed"} {
+	for _, m := range c.Measures {
 		if b, ok := c.Predicted[m]; ok {
 			c.Claims["G4"][m] = b
 		}
 	}
-	return c
 }
 
 // editedBy are the schedulers of a trial.

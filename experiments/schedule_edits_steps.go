@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -127,6 +128,66 @@ func CountEdited(scheduler string, within time.Duration, measures map[string]str
 		}
 		return nil
 	}}
+}
+
+// CountOff lets some time pass in which twin is off, has it come back, waits for its first
+// tick, though not for longer than an edit may need to be seen, and counts what is due
+// from there on. ticks_while_off is how many ticks the scheduler has sent by the end that
+// were due while it was off: when they were due, or made up for. ticks_after is how many
+// it has sent of those within some time after the first.
+func CountOff(name string, off time.Duration, on Step, seen, within time.Duration) Step {
+	return Step{fmt.Sprintf("let %s pass, %s, and count the ticks of %s from its first one", off, on.Name, within), func(ctx context.Context, t *Trial) error {
+		since := time.Now()
+		if err := pause(ctx, off); err != nil {
+			return err
+		}
+		until := time.Now()
+		if err := on.Do(ctx, t); err != nil {
+			return err
+		}
+		if err := t.awaitEffect(ctx, name, "twin", until, seen); err != nil {
+			return err
+		}
+		lines, err := t.countEach(ctx, name, within, map[string]string{"twin": "ticks_after"})
+		if err != nil {
+			return err
+		}
+		return t.Measure("ticks_while_off", float64(confirmedOf(lines, "twin", since)-confirmedOf(lines, "twin", until)))
+	}}
+}
+
+// awaitEffect waits until a scheduler has sent a tick of the schedule that was due after
+// a moment, though not for longer than some time: what has no effect is counted all the
+// same.
+func (t *Trial) awaitEffect(ctx context.Context, name, schedule string, after time.Time, atMost time.Duration) error {
+	for end := time.Now().Add(atMost); time.Now().Before(end); {
+		lines, err := t.read(name)
+		if err != nil {
+			return err
+		}
+		if confirmedOf(lines, schedule, after) > 0 {
+			return nil
+		}
+		if err := pause(ctx, twinEvery/5); err != nil {
+			return fmt.Errorf("wait for a tick of %s of %s: %w", schedule, name, err)
+		}
+	}
+	return nil
+}
+
+// countEach lets some time pass, and measures for each of the schedules how many of the
+// ticks that were due in it the scheduler has sent by then. It returns the scheduler's
+// ledger.
+func (t *Trial) countEach(ctx context.Context, name string, within time.Duration, measures map[string]string) ([]ledger.Line, error) {
+	since := time.Now()
+	if err := pause(ctx, within); err != nil {
+		return nil, err
+	}
+	lines, err := t.read(name)
+	for schedule, measure := range measures {
+		err = errors.Join(err, t.Measure(measure, float64(confirmedOf(lines, schedule, since))))
+	}
+	return lines, err
 }
 
 // confirmedOf is how many ticks of a schedule that were due after a moment the broker

@@ -61,13 +61,9 @@ func StartScheduler(name string, c Clockwork) Step {
 		}
 		args := []string{"scheduler"}
 		if c.Schedules != nil {
-			path := filepath.Join(t.logs, name+".yaml")
-			text, err := json.Marshal(map[string]any{"schedules": c.Schedules}) // JSON is YAML
-			if err == nil {
-				err = os.WriteFile(path, text, 0o644)
-			}
+			path, err := t.writeSchedules(name, c.Schedules)
 			if err != nil {
-				return fmt.Errorf("write the schedules of %s: %w", name, err)
+				return err
 			}
 			args = append(args, "--file", path)
 		}
@@ -89,6 +85,19 @@ func StartScheduler(name string, c Clockwork) Step {
 		}
 		return t.start(name, args...)
 	}}
+}
+
+// writeSchedules writes the file of a scheduler, over the one that is there.
+func (t *Trial) writeSchedules(name string, schedules []scheduled) (path string, err error) {
+	path = filepath.Join(t.logs, name+".yaml")
+	text, err := json.Marshal(map[string]any{"schedules": schedules}) // JSON is YAML
+	if err == nil {
+		err = os.WriteFile(path, text, 0o644)
+	}
+	if err != nil {
+		return "", fmt.Errorf("write the schedules of %s: %w", name, err)
+	}
+	return path, nil
 }
 
 // schedules are those of a file, for the trial's queue, and as a scheduler would have
