@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones are in the program: a container may have none
@@ -29,7 +31,7 @@ type crontab struct {
 // ParseCron reads a crontab line of five fields: minute, hour, day of the month,
 // month, day of the week. Each is *, a number, a range a-b, one of these with a
 // step /n, or several of them with commas; months and days of the week may be
-// names (JAN, mon), and Sunday is 0. If both kinds of day are restricted, either
+// names (JAN, mon), and Sunday is 0 or 7, as in cron (Celery has 0 alone). If both kinds of day are restricted, either
 // suffices, as in cron (Celery wants both). There, a field that begins with *
 // restricts nothing: "0 0 */2 * mon" is the Mondays among the odd days. The zone is
 // a name as in "Europe/Berlin"; empty is UTC.
@@ -66,7 +68,8 @@ func ParseCron(line, zone string) (Timing, error) {
 	if strings.Contains(line, "?") {
 		return nil, wrong("cron", "%q: cron has no ?, what is not restricted is written as *", line)
 	}
-	parsed, err := cronSyntax.Parse(line)
+	days := sundays(fields[4])
+	parsed, err := cronSyntax.Parse(strings.Join(append(fields[:4:4], days), " "))
 	if err != nil {
 		return nil, wrong("cron", "%q: %w", line, err)
 	}
@@ -82,6 +85,45 @@ func ParseCron(line, zone string) (Timing, error) {
 		return nil, wrong("cron", "%q: there is no such day, it would never be due", line)
 	}
 	return c, nil
+}
+
+// sundays writes the days of the week of which the last is 7 one by one, as in 5,6,0 for
+// 5-7: robfig/cron has 0 alone for Sunday. What is wrong stays, for its parser to say.
+func sundays(field string) string {
+	parts := strings.Split(field, ",")
+	for i, part := range parts {
+		span, by, stepped := strings.Cut(part, "/")
+		from, to, ranged := strings.Cut(span, "-")
+		if !ranged {
+			to = from
+		}
+		first, step := 7, 1
+		var err error
+		if from != "7" {
+			first, err = weekday(from)
+		}
+		if stepped && err == nil {
+			step, err = strconv.Atoi(by)
+		}
+		if to != "7" || err != nil || step < 1 {
+			continue
+		}
+		var days []string
+		for day := first; day <= 7; day += min(step, 7) {
+			days = append(days, strconv.Itoa(day%7))
+		}
+		parts[i] = strings.Join(days, ",")
+	}
+	return strings.Join(parts, ",")
+}
+
+// weekday reads one day of the week, 0 to 6 or a name.
+func weekday(word string) (int, error) {
+	parsed, err := cronSyntax.Parse("* * * * " + word)
+	if err != nil {
+		return 0, err
+	}
+	return bits.TrailingZeros64(parsed.(*cron.SpecSchedule).Dow), nil
 }
 
 // loadZone refuses the machine's own zone: schedulers elsewhere have another.

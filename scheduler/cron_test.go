@@ -147,7 +147,11 @@ func TestCronLinesThatAreRefused(t *testing.T) {
 		{"@daily", "", `write five fields, such as "0 0 * * *"`},
 		{"TZ=Europe/Berlin", "", "the zone is a setting of its own"},
 		{"61 0 * * *", "", "above maximum (59): 61"},
-		{"0 0 * * 7", "", "above maximum (6)"},
+		{"0 0 * * 8", "", "above maximum (6)"},
+		{"0 0 * * 5-8", "", "above maximum (6)"},
+		{"0 0 * * 7-2", "", "beyond end of range"},
+		{"0 0 * * no-7", "", "no"},
+		{"0 0 * * 1-7/x", "", "x"},
 		{"0 0 * * wednesday", "", "wednesday"},
 		{"*/0 * * * *", "", "step"},
 		{"0 5-3 * * *", "", "beyond end of range"},
@@ -247,5 +251,17 @@ func TestTheTextOfATimingIsTheSameHoweverItIsWritten(t *testing.T) {
 	}
 	if a, b := text("0 0 * * mon", ""), text("0 0 * * mon", "Europe/Berlin"); a == b {
 		t.Errorf("%q in two zones", a)
+	}
+}
+
+func TestSundayIs0Or7(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]string{
+		"7": "0", "7,3": "0,3", "5-7": "0,5,6", "fri-7": "0,5,6", "0-7": "0-6", "sun-7": "0-6", "1-7": "1-6,0", "7-7": "0",
+		"1-7/2": "0,1,3,5", "0-7/2": "0,2,4,6", "2-7/2": "2,4,6", "2-7/9223372036854775807": "2", "7/2": "0", "5-7,2": "0,2,5,6", "1-5": "1-5",
+	} {
+		if got, want := mustCron(t, "0 0 * * "+field, "").dow, mustCron(t, "0 0 * * "+want, "").dow; got != want {
+			t.Errorf("%s: days %b, want %b", field, got, want)
+		}
 	}
 }
