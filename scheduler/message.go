@@ -16,7 +16,7 @@ const DefaultQueue = "celery"
 // address is the queue and the priority of a schedule's messages: its own, else
 // those of the route for its task.
 func (s Schedule) address(routes task.Routes) task.Options {
-	to := routes.Apply(s.Task, task.Options{Queue: s.Queue, Priority: s.Priority})
+	to := routes.Apply(s.Task, task.Options{Queue: s.Queue, Priority: s.Priority, PriorityGiven: s.PriorityGiven})
 	if to.Queue == "" {
 		to.Queue = DefaultQueue
 	}

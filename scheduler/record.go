@@ -27,7 +27,7 @@ var fields = []field{
 	{"kwargs", func(s *Schedule, raw json.RawMessage) error { return read(raw, &s.Kwargs, "names with values") },
 		func(s Schedule) any { return unless(len(s.Kwargs) == 0, s.Kwargs) }},
 	text("queue", func(s *Schedule) *string { return &s.Queue }),
-	number("priority", func(s *Schedule) *int { return &s.Priority }),
+	{"priority", setPriority, func(s Schedule) any { return unless(s.Priority == 0 && !s.PriorityGiven, s.Priority) }},
 	span("every", func(s *Schedule) *time.Duration { return &s.Every }),
 	span("phase", func(s *Schedule) *time.Duration { return &s.Phase }),
 	text("cron", func(s *Schedule) *string { return &s.Cron }),
@@ -153,6 +153,11 @@ func span(name string, at func(*Schedule) *time.Duration) field {
 		return nil
 	}
 	return field{name, set, func(s Schedule) any { return unless(*at(&s) == 0, at(&s).String()) }}
+}
+
+func setPriority(s *Schedule, raw json.RawMessage) error {
+	s.PriorityGiven = true
+	return read(raw, &s.Priority, "a whole number")
 }
 
 func setAt(s *Schedule, raw json.RawMessage) error {

@@ -24,8 +24,10 @@ type Schedule struct {
 	// Queue is where the messages are published to; empty: where the scheduler's
 	// routes send the task, else to DefaultQueue.
 	Queue string
-	// Priority is 0 to 9, as in task.Options; 0: that of the route.
-	Priority int
+	// Priority is 0 to 9, as in task.Options. 0 is that of the route, unless
+	// PriorityGiven: what JSON or YAML mentions is given, 0 too.
+	Priority      int
+	PriorityGiven bool
 
 	// Exactly one of Every, Cron and At is set.
 
