@@ -3,19 +3,13 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"acklab/scheduler"
 )
-
-// lookEvery is how often Watch looks for the edits and requests whose news were
-// lost.
-const lookEvery = 3 * time.Second
 
 // cache is what Load has read last.
 type cache struct {
@@ -80,46 +74,4 @@ func (s *Store) revision(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	return revision, err
-}
-
-// numbers go up with each edit and each request.
-func (s *Store) numbers(ctx context.Context) (string, error) {
-	both, err := s.client.MGet(ctx, revisionKey, askedKey).Result()
-	return fmt.Sprint(both...), err
-}
-
-// Watch implements scheduler.Source. Each edit and each request is published, and
-// their numbers are looked at every few seconds, because news can be lost.
-func (s *Store) Watch(ctx context.Context) <-chan struct{} {
-	changed := make(chan struct{}, 1)
-	heard := s.hear(ctx, editedChannel)
-	watching := s.start(func() {
-		defer close(changed)
-		look := time.NewTicker(lookEvery)
-		defer look.Stop()
-		last, known := "", false // the first look says that something may have changed
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-s.life.Done():
-				return
-			case <-heard:
-				notify(changed)
-			case <-look.C:
-				numbers, err := call(ctx, s, "look for edits", s.numbers)
-				if err != nil {
-					continue // the next look is soon, and whoever loads says why
-				}
-				if !known || numbers != last {
-					notify(changed)
-				}
-				last, known = numbers, true
-			}
-		}
-	})
-	if !watching {
-		close(changed)
-	}
-	return changed
 }
