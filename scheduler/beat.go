@@ -49,7 +49,7 @@ type Beat struct {
 
 // loaded is what a source last had, and why it cannot be read; "": it can.
 type loaded struct {
-	schedules []Schedule
+	schedules []version
 	broken    string
 }
 
@@ -112,13 +112,13 @@ func (b *Beat) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the schedules: %w", err)
 		}
-		b.loaded[i] = loaded{schedules: list}
+		b.loaded[i] = loaded{schedules: b.cfg.versions(list)}
 		if _, edited := source.(Remover); edited {
 			continue
 		}
-		for _, s := range list {
-			if _, _, err := b.cfg.usable(s); err != nil {
-				return fmt.Errorf("schedule %q: %w", s.Name, err)
+		for _, v := range b.loaded[i].schedules {
+			if v.wrong != nil {
+				return fmt.Errorf("schedule %q: %w", v.Name, v.wrong)
 			}
 		}
 	}

@@ -24,9 +24,7 @@ type owed struct {
 
 // entry is one schedule in a term: its state, and what is owed of it.
 type entry struct {
-	Schedule
-	timing Timing
-	print  string // tells versions of the schedule apart
+	version
 	source Source
 	to     task.Options // queue and priority of its messages
 	state  State

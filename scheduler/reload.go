@@ -5,48 +5,73 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // This file brings the schedules of the sources and the entries together.
 
-// reload reads the sources again, and the states: those of schedules that are new
-// may have been there before, and a state that is gone says that its schedule was
-// removed and added again.
-func (t *term) reload(ctx context.Context) error {
-	if err := t.load(ctx); err != nil {
-		return err
-	}
-	if err := t.flush(ctx); err != nil {
-		return err
-	}
-	states, err := t.Keeper.States(ctx)
-	if err != nil {
-		return fmt.Errorf("read the states of the schedules: %w", err)
-	}
-	t.merge(ctx, states)
-	return nil
+// reading is what came of reading the sources and the states.
+type reading struct {
+	loaded []loaded
+	states map[string]State
+	err    error
 }
 
-// load reads all sources. One that cannot be read keeps what it had. The error is
-// that ctx has ended.
-func (t *term) load(ctx context.Context) error {
-	for i, source := range t.Sources {
-		had := &t.loaded[i]
+// read reads the sources again beside the loop, which goes on with what it has; and the
+// states after them: those of schedules that are new may have been there before, and a
+// state that is gone says that its schedule was removed and added again. The keeper has
+// been told everything before.
+func (t *term) read(ctx context.Context) {
+	back, had := make(chan reading, 1), slices.Clone(t.loaded)
+	t.reading, t.tidied, t.changed = back, map[string]bool{}, false
+	go func() {
+		var r reading
+		if r.loaded, r.err = t.load(ctx, had); r.err == nil {
+			if r.states, r.err = t.Keeper.States(ctx); r.err != nil {
+				r.err = fmt.Errorf("read the states of the schedules: %w", r.err)
+			}
+		}
+		back <- r
+	}()
+}
+
+// renew puts into force what was read, and tells whether anything was.
+func (t *term) renew(ctx context.Context) (bool, error) {
+	r := t.fresh
+	if r == nil {
+		return false, nil
+	}
+	t.fresh = nil
+	if r.err != nil {
+		t.changed = true
+		return false, r.err
+	}
+	copy(t.loaded, r.loaded)
+	t.merge(ctx, r.states)
+	t.asked = time.Time{} // somebody may have asked for what is new
+	return true, nil
+}
+
+// load reads all sources, and returns what they have. One that cannot be read keeps what
+// it had. The error is that ctx has ended.
+func (c *Config) load(ctx context.Context, all []loaded) ([]loaded, error) {
+	for i, source := range c.Sources {
+		had := &all[i]
 		list, err := source.Load(ctx)
 		switch {
 		case err == nil:
 			if had.broken != "" {
-				t.Log.Info("the schedules can be read again", "schedules", len(list))
+				c.Log.Info("the schedules can be read again", "schedules", len(list))
 			}
-			*had = loaded{schedules: list}
+			*had = loaded{schedules: c.versions(list)}
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return nil, ctx.Err()
 		case had.broken != err.Error():
 			had.broken = err.Error()
-			t.Log.Error("the schedules cannot be read; those that were read before stay in force", "err", err, "schedules", len(had.schedules))
+			c.Log.Error("the schedules cannot be read; those that were read before stay in force", "err", err, "schedules", len(had.schedules))
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // errTwice: the first of the sources counts.
@@ -74,7 +99,7 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			found[s.Name] = true
 			old := t.entries[s.Name]
 			kept := states[s.Name]
-			if old != nil && old.state.Timing != "" && kept.Timing == "" {
+			if old != nil && old.state.Timing != "" && kept.Timing == "" && !t.tidied[s.Name] {
 				if kept.Damaged { // it is the same one, and what is known of it here counts
 					t.begun[s.Name] = Beginning{Timing: old.state.Timing, Since: old.state.Since}
 				} else { // it was removed, and this is another one
@@ -84,12 +109,11 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 					old = nil
 				}
 			}
-			print, timing, err := t.usable(s)
-			if err != nil {
-				complain("a schedule cannot be used and stays as it was", s.Name, err, "in force", old != nil)
+			if s.wrong != nil {
+				complain("a schedule cannot be used and stays as it was", s.Name, s.wrong, "in force", old != nil)
 				continue
 			}
-			if old != nil && old.print == print {
+			if old != nil && old.text == s.text {
 				old.source = t.Sources[i]
 				continue
 			}
@@ -100,7 +124,7 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 			} else {
 				added++
 			}
-			e := &entry{Schedule: s, timing: timing, print: print, source: t.Sources[i], to: s.address(t.Routes), until: t.Until, place: -1}
+			e := &entry{version: s, source: t.Sources[i], to: s.address(t.Routes), until: t.Until, place: -1}
 			t.take(ctx, e, old, state)
 		}
 	}
@@ -116,18 +140,30 @@ func (t *term) merge(ctx context.Context, states map[string]State) {
 	}
 }
 
-// usable gives what tells a schedule from its other versions, and its timing, or
-// says why this scheduler cannot use it.
-func (c *Config) usable(s Schedule) (string, Timing, error) {
-	print, err := s.MarshalJSON()
-	if err != nil {
-		return "", nil, err
+// version is a schedule as it was read, ready to be used.
+type version struct {
+	Schedule
+	timing Timing
+	text   string // tells versions of a schedule apart
+	wrong  error  // why this scheduler cannot use it
+}
+
+// versions makes schedules ready to be used. Of thousands that takes a while.
+func (c *Config) versions(list []Schedule) []version {
+	all := make([]version, len(list))
+	for i, s := range list {
+		v := version{Schedule: s}
+		var text []byte
+		if text, v.wrong = s.MarshalJSON(); v.wrong == nil {
+			v.timing, v.wrong = s.Timing()
+		}
+		if v.wrong == nil && s.Overlap == OverlapSkip && c.Results == nil {
+			v.wrong = wrong("overlap", "skip asks the result store, and there is none: use --result URL")
+		}
+		v.text = string(text)
+		all[i] = v
 	}
-	timing, err := s.Timing()
-	if err == nil && s.Overlap == OverlapSkip && c.Results == nil {
-		err = wrong("overlap", "skip asks the result store, and there is none: use --result URL")
-	}
-	return string(print), timing, err
+	return all
 }
 
 // take puts a schedule into force that is new or has changed. What was owed of it

@@ -8,31 +8,26 @@ import (
 )
 
 // requests takes in what was asked for by hand, every few seconds. A name that is
-// unknown may be that of a schedule that was just added: the sources are read
-// again before it is refused, and while one of them is broken it is not.
-func (t *term) requests(ctx context.Context) error {
+// unknown may be that of a schedule that was just added: it is not refused before the
+// sources were read again (certain: they were, just now), nor while one of them is broken.
+func (t *term) requests(ctx context.Context, certain bool) error {
 	if time.Since(t.asked) < askRequests {
 		return nil
 	}
 	ticks, err := t.Keeper.Requests(ctx)
-	unknown := func(tick Tick) bool { return t.entries[tick.Schedule] == nil }
-	if err == nil && slices.ContainsFunc(ticks, unknown) {
-		if err := t.reload(ctx); err != nil {
-			return err
-		}
-		ticks, err = t.Keeper.Requests(ctx) // the reload may have settled some
-	}
 	if err != nil {
 		return fmt.Errorf("ask for the ticks by hand: %w", err)
 	}
 	t.asked = time.Now()
 	for _, tick := range ticks {
+		e := t.entries[tick.Schedule]
 		switch {
 		case t.settled(tick): // the keeper has not been told yet
-		case !unknown(tick):
-			e := t.entries[tick.Schedule]
+		case e != nil:
 			e.owe(&owed{Tick: tick})
 			t.agenda.put(e)
+		case !certain:
+			t.changed = true
 		case !t.broken():
 			o := &owed{Tick: tick}
 			t.end(o.outcome(Refused, t.Clock.Now(), "there is no such schedule"))

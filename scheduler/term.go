@@ -22,7 +22,8 @@ const (
 // errExpired: the lease was not renewed in time.
 var errExpired = errors.New("the lease could not be renewed in time")
 
-// term is the work of a leader. It runs in one goroutine.
+// term is the work of a leader. It runs in one goroutine; what it reads again is read in
+// another, which touches nothing of it.
 type term struct {
 	Config
 	lead Leadership
@@ -36,11 +37,14 @@ type term struct {
 	begun map[string]Beginning
 	ended []Outcome
 
-	pause     time.Duration // after a failure of the keeper; 0: none
-	notBefore time.Time     // on the scheduler's clock
-	asked     time.Time     // when requests were asked for, on the machine's clock
-	changed   bool          // something may have changed
-	setback   time.Duration // how long the broker is to be left alone
+	pause     time.Duration   // after a failure of the keeper; 0: none
+	notBefore time.Time       // on the scheduler's clock
+	asked     time.Time       // when requests were asked for, on the machine's clock
+	changed   bool            // something may have changed
+	reading   <-chan reading  // what is being read; nil: nothing
+	fresh     *reading        // what was read, and is not in force yet
+	tidied    map[string]bool // the one-offs that were taken out since the reading began
+	setback   time.Duration   // how long the broker is to be left alone
 
 	away   *outage            // of the whole broker; nil: it is there
 	closed map[string]*outage // of single queues, by name
@@ -55,12 +59,19 @@ func newTerm(b *Beat, lead Leadership) *term {
 
 // run works until the term or ctx ends. It returns why, never nil.
 func (t *term) run(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer func() {
+		end()
+		if t.reading != nil {
+			<-t.reading
+		}
+	}()
 	hints := t.watch(ctx) // before anything is read
 	states, err := t.states(ctx)
 	if err != nil {
 		return err
 	}
-	if err := t.load(ctx); err != nil {
+	if _, err := t.load(ctx, t.loaded); err != nil {
 		return err
 	}
 	t.merge(ctx, states)
@@ -133,17 +144,20 @@ func (t *term) step(ctx context.Context) error {
 
 // work is a step that ends with the first failure of keeper, lease or ledger.
 func (t *term) work(ctx context.Context, now time.Time) error {
-	if t.changed {
-		if err := t.reload(ctx); err != nil {
+	renewed, err := t.renew(ctx)
+	if err != nil {
+		return err
+	}
+	if t.reading == nil && (renewed || !t.changed) { // else what was added is read before
+		if err := t.requests(ctx, renewed && !t.changed); err != nil {
 			return err
 		}
-		t.changed = false
-	}
-	if err := t.requests(ctx); err != nil {
-		return err
 	}
 	if err := t.flush(ctx); err != nil {
 		return err
+	}
+	if t.changed && t.reading == nil {
+		t.read(ctx)
 	}
 	for t.anyDue(now) {
 		if err := t.round(ctx, now); err != nil {
@@ -179,7 +193,7 @@ func (t *term) sleep(ctx context.Context, hints <-chan struct{}) error {
 	if t.pause > 0 && wake.Before(t.notBefore) {
 		wake = t.notBefore
 	}
-	if !t.Until.IsZero() && t.pause == 0 && len(t.agenda) == 0 {
+	if !t.Until.IsZero() && t.pause == 0 && len(t.agenda) == 0 && t.reading == nil {
 		return errDone
 	}
 	var rings <-chan time.Time
@@ -190,6 +204,9 @@ func (t *term) sleep(ctx context.Context, hints <-chan struct{}) error {
 	defer stop()
 	ask := time.NewTimer(max(time.Until(t.asked.Add(askRequests)), t.pause))
 	defer ask.Stop()
+	if t.reading != nil {
+		ask.Stop() // what is read comes first
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -198,14 +215,16 @@ func (t *term) sleep(ctx context.Context, hints <-chan struct{}) error {
 	case <-t.Ledger.Broken():
 		return t.Ledger.Err()
 	case <-hints:
-		t.changed, t.asked = true, time.Time{}
+		t.changed = true
+	case r := <-t.reading:
+		t.reading, t.fresh = nil, &r
 	case <-rings:
 	case <-ask.C:
 		t.changed = t.changed || t.broken()
 	}
 	select { // one that came at the same moment: what was added is read before requests are
 	case <-hints:
-		t.changed, t.asked = true, time.Time{}
+		t.changed = true
 	default:
 	}
 	return nil
@@ -240,6 +259,9 @@ func (t *term) tidy(ctx context.Context, e *entry) {
 	remover, ok := e.source.(Remover)
 	if !ok || e.At.IsZero() || !e.Enabled || !e.over() {
 		return
+	}
+	if t.reading != nil {
+		t.tidied[e.Name] = true // it may have been read before, and its state is gone after
 	}
 	if err := remover.Remove(ctx, e.Schedule); err != nil {
 		t.Log.Warn("a one-off that is over could not be removed; the next leader tries again", "schedule", e.Name, "err", err)
