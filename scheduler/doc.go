@@ -60,6 +60,13 @@
 // clock is slow sends late; one that follows a leader whose clock was fast finds
 // ticks settled that are not due by its own, and does not send them again.
 //
+// # Edits
+//
+// When a source says that something may have changed, all schedules and states are read
+// again beside the loop, which goes on sending by what it has. What was read is put into
+// force between two rounds of sending, as a whole: no tick is sent by an old definition
+// from there on, but for one that was claimed under it.
+//
 // # What fires when
 //
 // Crontab lines follow the clock on the wall of their zone; what happens in the

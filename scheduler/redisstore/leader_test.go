@@ -167,11 +167,20 @@ func TestALeaderThatIsKilledIsFollowedWithinItsLease(t *testing.T) {
 
 func TestALeaderThatWasFrozenPastItsLeaseWritesNothingMore(t *testing.T) {
 	t.Parallel()
+	for _, lease := range []time.Duration{redisstore.MinLease, redisstore.DefaultLease} {
+		t.Run(lease.String(), func(t *testing.T) {
+			t.Parallel()
+			freezePastLease(t, lease)
+		})
+	}
+}
+
+func freezePastLease(t *testing.T, lease time.Duration) {
 	url := database(t)
-	const lease = redisstore.MinLease
 	first := startLeader(t, url, lease)
 	before := first.term()
 	first.signal(syscall.SIGSTOP)
+	at := time.Now()
 	s := open(t, url, redisstore.Options{Lease: lease})
 	l, err := s.Campaign(soon(t))
 	if err != nil {
@@ -179,6 +188,9 @@ func TestALeaderThatWasFrozenPastItsLeaseWritesNothingMore(t *testing.T) {
 	}
 	if l.Term() <= before {
 		t.Errorf("term %d after term %d", l.Term(), before)
+	}
+	if took := time.Since(at); took > lease+5*time.Second { // a busy machine
+		t.Errorf("followed after %v", took)
 	}
 	frozen := len(mustStates(t, s)["ticks"].Pending)
 	first.signal(syscall.SIGCONT)
