@@ -1,6 +1,10 @@
 package experiments
 
-import "acklab/internal/check"
+import (
+	"strings"
+
+	"acklab/internal/check"
+)
 
 var rabbitDurability = &Experiment{
 	Name:     "rabbitmq-ends",
@@ -32,7 +36,7 @@ func rabbitEndCells(sys System, suite Suite) []Cell {
 						switch disk := durable == "yes" && persistent == "yes"; {
 						case !disk && (sys.Name == "rabbitmq-quorum" || end == endCut):
 							continue // a quorum queue writes everything, whatever the message asks; what a kill loses needs no power cut
-						case suite == Quick && !rabbitQuick(sys, s), sys.Celery && !rabbitCelery(s):
+						case suite == Quick && !rabbitQuick(sys, s):
 							continue
 						}
 						cells = append(cells, rabbitEnds(sys, s))
@@ -41,7 +45,7 @@ func rabbitEndCells(sys System, suite Suite) []Cell {
 			}
 		}
 	}
-	if suite == Quick {
+	if suite == Quick || sys.Celery {
 		return oneTrialEach(cells...)
 	}
 	return cells
@@ -58,21 +62,15 @@ func rabbitQuick(sys System, s Setting) bool {
 	return s["durable"] == "yes" && s["persistent"] == "yes"
 }
 
-// rabbitCelery chooses the cells for Celery. Its worker comes when the server is
-// back, and takes what is left: what the server loses is up to queue, producer and
-// end, which are the laboratory's, so a kill in each load is enough. Queues that are
-// not durable are left out because the laboratory's Celery application declares
-// durable ones only.
-func rabbitCelery(s Setting) bool {
-	return s["end"] == endKill && s["durable"] == "yes" && s["confirms"] == "yes"
-}
-
 func rabbitEnds(sys System, s Setting) Cell {
 	c := serverEnds(sys, s)
 	for _, word := range []string{"durable", "persistent", "confirms"} {
 		if s[word] == "no" {
 			c.Options = append(c.Options, word+"=false")
 		}
+	}
+	if sys.Celery { // it declares the queue, so each kind of queue has to work without the end, too
+		c.Control = strings.Join(append(c.Options, s["load"]), " ")
 	}
 	predictRabbitEnd(&c, s)
 	c.Claims = rabbitEndClaims(&c, s)

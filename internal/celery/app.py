@@ -1046,6 +1046,8 @@ def parse(argv):
     p.add_argument('--restore-interval', type=float, help='Redis, newest kombu: seconds between two looks for what timed out')
     p.add_argument('--transport-options', type=json.loads, default={}, help='JSON: more for broker_transport_options')
     p.add_argument('--max-priority', type=int, default=0, help='AMQP: queues have x-max-priority; without, messages are served in order')
+    p.add_argument('--durable', default='true', help='AMQP: whether its queues outlive the server; all clients of a queue must agree', **truth)
+    p.add_argument('--persistent', default='true', help='AMQP: whether what it publishes is meant for the disk', **truth)
     p.add_argument('--crash-at', default='', choices=('',) + POINTS)
     p.add_argument('--pause-at', default='', choices=('',) + POINTS)
     p.add_argument('--crash-task', default='')
@@ -1082,7 +1084,8 @@ def make_app(options, broker, result):
     app.conf.update(
         task_serializer='json', accept_content=['json'], result_serializer='json',
         # Without an exchange of their own: nothing of them stays on the broker.
-        task_queues=[Queue(name, Exchange(''), routing_key=name, queue_arguments=arguments) for name in queues],
+        task_queues=[Queue(name, Exchange(''), routing_key=name, durable=options.durable == 'true', queue_arguments=arguments) for name in queues],
+        task_default_delivery_mode='persistent' if options.persistent == 'true' else 'transient',
         task_default_queue=queues[0], task_default_exchange='', task_default_routing_key=queues[0],
         task_routes=[[(pattern, {'queue': queue}) for pattern, queue in options.routes]] if options.routes else None,
         task_acks_late=worker.acks_late, task_reject_on_worker_lost=options.reject_on_worker_lost,

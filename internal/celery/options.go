@@ -135,7 +135,7 @@ func (o Options) Args() []string {
 	visibility, restore := o.inURL(o.VisibilityTimeout, "visibility"), o.inURL(o.RestoreInterval, "restore")
 	add(visibility > 0, "--visibility-timeout", seconds(visibility))
 	add(restore > 0, "--restore-interval", seconds(restore))
-	add(o.priorities(), "--max-priority", strconv.Itoa(task.MaxPriority))
+	args = append(args, o.agreed()...)
 	add(len(o.Transport) > 0, "--transport-options", inJSON(o.Transport))
 	add(o.CrashAt != "", "--crash-at", o.CrashAt)
 	add(o.PauseAt != "", "--pause-at", o.PauseAt)
@@ -150,11 +150,23 @@ func (o Options) Args() []string {
 	return args
 }
 
-// priorities tells whether the broker's URL asks for them. On Redis Celery always
-// has them, in the direction of the wire.
-func (o Options) priorities() bool {
+// agreed are the words for what the broker's URL says of queues and messages, on
+// which all clients of a queue have to agree. Nothing of it is Redis': there
+// Celery always has priorities, in the direction of the wire.
+func (o Options) agreed() (args []string) {
 	u, err := url.Parse(o.Broker)
-	return err == nil && strings.HasPrefix(u.Scheme, "amqp") && u.Query().Get("priority") == "on"
+	if err != nil || !strings.HasPrefix(u.Scheme, "amqp") {
+		return nil
+	}
+	if u.Query().Get("priority") == "on" {
+		args = append(args, "--max-priority", strconv.Itoa(task.MaxPriority))
+	}
+	for _, word := range []string{"durable", "persistent"} {
+		if u.Query().Get(word) == "false" {
+			args = append(args, "--"+word, "false")
+		}
+	}
+	return args
 }
 
 // inURL is the duration, or, when that is 0, the one of that name in the broker's URL.
