@@ -345,6 +345,10 @@ def kill_all():
 
 POINTS = ('started', 'mid', 'finished', 'result-stored')
 
+# STATE_READ is where a task can only hold still: it is to be tried again, the backend
+# has read its state, and RETRY is not written yet.
+STATE_READ = 'state-read'
+
 # ACK_WITHIN bounds how long a task that is to crash waits for its early
 # acknowledgement. Where the loop of the parent sleeps it hears of it 10 s later (see await_ack).
 ACK_WITHIN = 30.0
@@ -1003,9 +1007,11 @@ def watch_results(app):
     kind.store_result = store_result
     if put is not None:
         @functools.wraps(put)
-        def _set_with_state(backend, *args, **kwargs):
+        def _set_with_state(backend, key, value, state):
             running.put = True
-            return put(backend, *args, **kwargs)
+            if state == 'RETRY':
+                running.watch.reach(STATE_READ)
+            return put(backend, key, value, state)
 
         kind._set_with_state = _set_with_state
 
@@ -1049,7 +1055,7 @@ def parse(argv):
     p.add_argument('--durable', default='true', help='AMQP: whether its queues outlive the server; all clients of a queue must agree', **truth)
     p.add_argument('--persistent', default='true', help='AMQP: whether what it publishes is meant for the disk', **truth)
     p.add_argument('--crash-at', default='', choices=('',) + POINTS)
-    p.add_argument('--pause-at', default='', choices=('',) + POINTS)
+    p.add_argument('--pause-at', default='', choices=('',) + POINTS + (STATE_READ,))
     p.add_argument('--crash-task', default='')
     p.add_argument('--crash-nth', type=int, default=1)
     p.add_argument('--ack-race', action='store_true', help='with --crash-at: die without waiting for the early acknowledgement')
@@ -1063,8 +1069,9 @@ def parse(argv):
     p.add_argument('--ledger-name', default='')
     p.add_argument('-l', '--loglevel', default='warning')
     options = p.parse_args(argv)
-    if options.crash_at == 'result-stored' and not os.environ.get('ACKLAB_RESULT_URL'):
-        p.error('result-stored: no such point without a result backend (ACKLAB_RESULT_URL)')
+    for point, at in (('result-stored', options.crash_at), (STATE_READ, options.pause_at)):
+        if at == point and not os.environ.get('ACKLAB_RESULT_URL'):
+            p.error(f'{point}: no such point without a result backend (ACKLAB_RESULT_URL)')
     return options
 
 
