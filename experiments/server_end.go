@@ -61,7 +61,7 @@ func serverEnds(sys System, setting Setting) Cell {
 	c.Server = ServerSpec{Own: true, Persistence: setting["persistence"], Trace: setting["end"] == endCut}
 	publish := Publish
 	if sys.Celery {
-		c.Seconds += 7 // its programs take seconds to start
+		c.Seconds += 7         // its programs take seconds to start
 		c.Settle = time.Minute // where each command is synced it takes 50 tasks a second on a busy disk
 		if setting["confirms"] != "no" {
 			publish = func(j Job) Step { return PublishByCelery("producer", j) }
