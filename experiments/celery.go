@@ -96,6 +96,31 @@ func (t *Trial) startCelery(name string, h Hands) error {
 	})
 }
 
+// PublishByCelery has Celery's own producer publish a load, by its own task_routes.
+func PublishByCelery(name string, j Job) Step {
+	return Step{fmt.Sprintf("have Celery publish %d x %s", j.Count, j.Name), func(ctx context.Context, t *Trial) error {
+		if t.run.plants(plantIdleVictim) {
+			return nil
+		}
+		o := celery.PublisherOptions{Broker: t.url, Queues: t.declared()}
+		for _, r := range j.Routes {
+			o.Routes = append(o.Routes, [2]string{r.Pattern, t.named(r.Queue)})
+		}
+		order := celery.Order{Task: j.Name, Args: j.Args}
+		if j.Queue != "" {
+			order.Options = map[string]any{"queue": t.named(j.Queue)}
+		}
+		o.Orders = slices.Repeat([]celery.Order{order}, j.Count)
+		err := t.joinCelery(name, func(app celery.App, ledger string) (minder.Spec, error) {
+			return app.Publisher(o, name, t.dir, ledger, t.logOf(name))
+		})
+		if err != nil {
+			return err
+		}
+		return t.ended(ctx, name)
+	}}
+}
+
 // joinCelery starts a program of Celery's as a member of the trial; how says how.
 func (t *Trial) joinCelery(name string, how func(app celery.App, ledger string) (minder.Spec, error)) error {
 	app, err := t.run.celeryApp()

@@ -18,13 +18,13 @@ var redisPersistence = &Experiment{
 	Celery: true,
 	Cells: func(sys System, suite Suite) []Cell {
 		if sys.Kind != RedisServer || suite == Quick && sys.Name != "redis" {
-			return nil // what a server loses does not depend on whose queue it is; full has all cells of asynq and of redis, and of Celery those of quick
+			return nil // what a server loses does not depend on whose queue it is; full has all cells of each
 		}
 		var cells []Cell
 		for _, persistence := range []string{"none", "rdb", "rdb-1s", "aof-no", "aof-everysec", "aof-always"} {
 			for _, end := range []string{endKill, endPolite, endCut} {
 				for _, load := range []string{loadIdle, loadStream} {
-					if suite != Quick && !sys.Celery || redisQuick[[3]string{persistence, end, load}] {
+					if suite != Quick || redisQuick[[3]string{persistence, end, load}] {
 						cells = append(cells, redisEnds(sys, Setting{"persistence": persistence, "end": end, "load": load}))
 					}
 				}

@@ -49,7 +49,9 @@ func endOf(end string) (Step, string) {
 }
 
 // serverEnds is a cell without its prediction: the server ends with the load,
-// comes back on what it has left, and a worker takes that.
+// comes back on what it has left, and a worker takes that. Beside Celery's worker
+// it is Celery's own producer that fills an idle queue, where it asks for confirms;
+// it has no steady rate for a stream.
 func serverEnds(sys System, setting Setting) Cell {
 	fault, kind := endOf(setting["end"])
 	c := Cell{
@@ -57,10 +59,18 @@ func serverEnds(sys System, setting Setting) Cell {
 		Expect: ledger.Expect{Faults: []string{kind}, BrokerFault: true}, Predicted: check.Bounds{}, Reasons: map[string]string{},
 	}
 	c.Server = ServerSpec{Own: true, Persistence: setting["persistence"], Trace: setting["end"] == endCut}
-	load := []Step{Publish(Job{Count: idleLoad, Name: "noop"}), AwaitHeld(idleLoad), Age(restAfter)}
+	publish := Publish
+	if sys.Celery {
+		c.Seconds += 7         // its programs take seconds to start
+		c.Settle = time.Minute // where each command is synced it takes 50 tasks a second on a busy disk
+		if setting["confirms"] != "no" {
+			publish = func(j Job) Step { return PublishByCelery("producer", j) }
+		}
+	}
+	load := []Step{publish(Job{Count: idleLoad, Name: "noop"}), AwaitHeld(idleLoad), Age(restAfter)}
 	end, unharmed := fault, []Step(nil)
 	if setting["load"] == loadStream {
-		c.Load, c.Seconds = streamLoad, 11
+		c.Load, c.Seconds = streamLoad, c.Seconds+4
 		load = []Step{StartProducer(Job{Count: streamLoad, Name: "noop", Rate: streamRate})}
 		end, unharmed = UnderLoad(streamBefore, fault), []Step{AwaitEnd("producer")}
 		c.wide("unsure", 0, streamBehind, "what was on its way when the server ended")

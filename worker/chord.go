@@ -54,7 +54,7 @@ func (w *Worker) counted(ctx context.Context, settled bool, c *task.Member, p re
 
 // dependency is the error of a callback whose member c has failed, as Celery words it.
 func dependency(c *task.Member, raised string) *result.Failure {
-	return result.NewFailure(chordError, fmt.Sprintf("Dependency %s raised %s", c.Task, raised))
+	return celeryFailure(chordError, fmt.Sprintf("Dependency %s raised %s", c.Task, raised))
 }
 
 // callBack publishes the callback of a chord that is complete. It reports as passOn.
@@ -69,7 +69,7 @@ func (w *Worker) callBack(ctx context.Context, settled bool, c *task.Member) (su
 	}
 	if err != nil { // the values have expired, or make no message: nobody will do better
 		w.write(ledger.Line{Event: ledger.JoinLost, Task: c.Task, Reason: err.Error()})
-		return w.broken(ctx, settled, c, result.NewFailure(chordError, err.Error()))
+		return w.broken(ctx, settled, c, celeryFailure(chordError, err.Error()))
 	}
 	return w.send(ctx, settled, callback.First)
 }

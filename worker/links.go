@@ -28,7 +28,7 @@ import (
 // The types of the errors of tasks that did not run.
 const (
 	upstreamError = "UpstreamError" // a task before it in its chain has failed
-	chordError    = "ChordError"    // a member of its chord has failed; as in Celery
+	chordError    = "ChordError"    // a member of its chord has failed; Celery's own
 )
 
 // unsureSuccessor is why a delivery goes back.
@@ -48,13 +48,13 @@ type job struct {
 	settled bool
 }
 
-// job reads what follows the task of a delivery. The reason says why this worker
+// job reads what follows the task of a delivery. The error says why this worker
 // cannot see to that: then it must not run the task, and what could be read is told
 // that it has failed. Of a message that cannot be read only its chord is told.
-func (w *Worker) job(d *broker.Delivery) (j job, reason string) {
+func (w *Worker) job(d *broker.Delivery) (j job, err error) {
 	j = job{Delivery: d, msg: d.Message}
 	if d.Message.Embed == nil {
-		return j, ""
+		return j, nil
 	}
 	m := *d.Message
 	m.Queue = d.Queue
@@ -64,22 +64,22 @@ func (w *Worker) job(d *broker.Delivery) (j job, reason string) {
 	j.member, unplaced = m.Member(j.links)
 	if d.Malformed != nil { // its id may be made up: only its chord is told
 		j.links = task.Links{}
-		return j, ""
+		return j, nil
 	}
 	if err := cmp.Or(unread, unplaced); err != nil {
-		return j, err.Error()
+		return j, err
 	}
 	if _, err := m.CalledOff(j.links); err != nil {
-		return j, "what follows it cannot be published: " + err.Error()
+		return j, fmt.Errorf("what follows it cannot be published: %w", err)
 	}
 	switch {
 	case j.member == nil:
 	case j.member.Size == 0:
-		return j, "it is a member of a chord that Celery has begun, and Celery counts the members in its own result backend: have Celery's workers run them"
+		return j, errors.New("it is a member of a chord that Celery has begun, and Celery counts the members in its own result backend: have Celery's workers run them")
 	case w.cfg.Results == nil:
-		return j, "it is a member of a chord, whose members are counted in a result store, and this worker has none: name one with --result"
+		return j, errors.New("it is a member of a chord, whose members are counted in a result store, and this worker has none: name one with --result")
 	}
-	return j, ""
+	return j, nil
 }
 
 // follows tells whether anything has to be done once the task has ended.

@@ -125,10 +125,15 @@ func TestATaskThatExpiresOrIsUnknownEndsItsWorkflow(t *testing.T) {
 		b.sleep(2 * time.Second)
 		b.start()
 		for id, want := range map[string]string{
-			"a": "TaskRevokedError", "back": "ChordError", "err": "PENDING", "u": "Reject", "v": "UpstreamError", "err2": `["u"]`,
+			"a": "TaskRevokedError", "back": "ChordError", "err": "PENDING", "u": "NotRegistered: nobody-knows", "v": "UpstreamError", "err2": `["u"]`,
 		} {
 			if got := value(b.t, s, id); !strings.HasPrefix(got, want) {
 				b.t.Errorf("%s is %q, want %q", id, got, want)
+			}
+		}
+		for _, id := range []string{"a", "back", "u"} { // as what a caller in Python catches them
+			if r, err := s.Get(b.t.Context(), id); err != nil || r.Error == nil || r.Error.Module != "celery.exceptions" {
+				b.t.Errorf("%s is %+v, %v; want an exception of Celery's", id, r.Error, err)
 			}
 		}
 		b.holds(0, 0, 1)

@@ -31,7 +31,7 @@ func (w *Worker) postpone(ctx, handlers context.Context, j job) {
 		return
 	}
 	if how := w.broker.Traits().Delay; how != broker.Native && how != broker.Emulated {
-		w.reject(ctx, handlers, j, fmt.Sprintf("eta %s is in the future, and this broker does not hold delays", d.Message.ETA.Format(time.RFC3339)))
+		w.reject(ctx, handlers, j, fmt.Errorf("eta %s is in the future, and this broker does not hold delays", d.Message.ETA.Format(time.RFC3339)))
 		return
 	}
 	later, before := putOff(d)
@@ -43,7 +43,7 @@ func (w *Worker) postpone(ctx, handlers context.Context, j job) {
 		w.record(ledger.Postponed, d, "its eta is "+d.Message.ETA.Format(time.RFC3339Nano))
 		w.ack(ctx, d)
 	case impossible(err):
-		w.reject(ctx, handlers, j, fmt.Sprintf("eta %s is in the future, and it cannot be published for then: %v", d.Message.ETA.Format(time.RFC3339), err))
+		w.reject(ctx, handlers, j, fmt.Errorf("eta %s is in the future, and it cannot be published for then: %w", d.Message.ETA.Format(time.RFC3339), err))
 	default:
 		w.log.Error("a task for later is not sure to be with the broker", "task", d.Message.TaskID, "name", d.Message.Name, "err", err)
 		w.giveBack(ctx, handlers, d, "came before its eta, and the broker did not confirm that it holds it")

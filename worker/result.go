@@ -129,3 +129,19 @@ func newFailure(kind, text string) *result.Failure {
 	f.Traceback = stack
 	return f
 }
+
+// rejection is what a caller of a task gets that cannot be run. Celery's caller knows
+// an unknown task by a class of Celery's and the name alone.
+func rejection(reason error) *result.Failure {
+	if unknown := (*task.UnknownTaskError)(nil); errors.As(reason, &unknown) {
+		return celeryFailure("NotRegistered", unknown.Name)
+	}
+	return result.NewFailure("Reject", reason.Error())
+}
+
+// celeryFailure is one of Celery's own exceptions: a caller in Python catches it as such.
+func celeryFailure(class, text string) *result.Failure {
+	f := result.NewFailure(class, text)
+	f.Module = "celery.exceptions"
+	return f
+}

@@ -67,11 +67,11 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 	}
 	at := w.points.accept(d)
 	at.reach(Fetched)
-	handler, reason := w.runnable(d)
-	j, unable := w.job(d)
+	handler, unable := w.runnable(d)
+	j, unfollowed := w.job(d)
 	switch {
-	case reason != "" || unable != "":
-		w.reject(ctx, handlers, j, cmp.Or(reason, unable))
+	case unable != nil || unfollowed != nil:
+		w.reject(ctx, handlers, j, cmp.Or(unable, unfollowed))
 	case w.collapse(ctx, handlers, j, at):
 	case expired(d.Message, time.Now()):
 		w.expire(ctx, handlers, j)
@@ -96,15 +96,11 @@ func (w *Worker) handle(ctx, handlers context.Context, d *broker.Delivery) {
 
 // runnable finds the handler, or says why the delivery belongs in the dead
 // letters.
-func (w *Worker) runnable(d *broker.Delivery) (task.Handler, string) {
+func (w *Worker) runnable(d *broker.Delivery) (task.Handler, error) {
 	if d.Malformed != nil {
-		return nil, d.Malformed.Error()
+		return nil, d.Malformed
 	}
-	handler, err := w.registry.Lookup(d.Message.Name)
-	if err != nil {
-		return nil, err.Error()
-	}
-	return handler, ""
+	return w.registry.Lookup(d.Message.Name)
 }
 
 // expired tells whether the time of a message has passed; that includes the moment
@@ -115,10 +111,10 @@ func expired(m *task.Message, now time.Time) bool {
 
 // reject parks a delivery that cannot be run in the dead letters. For what follows
 // its task, the task has failed.
-func (w *Worker) reject(ctx, handlers context.Context, j job, reason string) {
+func (w *Worker) reject(ctx, handlers context.Context, j job, reason error) {
 	d := j.Delivery
-	w.record(ledger.Rejecting, d, reason)
-	why := result.NewFailure("Reject", reason)
+	w.record(ledger.Rejecting, d, reason.Error())
+	why := rejection(reason)
 	if d.Malformed == nil { // the id of what cannot be read may be made up
 		w.keep(ctx, d, result.Result{State: task.Failure, Error: why})
 	}
@@ -127,7 +123,7 @@ func (w *Worker) reject(ctx, handlers context.Context, j job, reason string) {
 		return
 	}
 	w.log.Warn("task goes to the dead letters", "task", d.Message.TaskID, "name", d.Message.Name, "reason", reason)
-	w.settle(ledger.Rejected, d, func() error { return d.Reject(ctx, reason) })
+	w.settle(ledger.Rejected, d, func() error { return d.Reject(ctx, reason.Error()) })
 	w.metrics.TaskEntered(d.Message.Name, metrics.Failure)
 }
 
@@ -137,7 +133,7 @@ func (w *Worker) expire(ctx, handlers context.Context, j job) {
 	d := j.Delivery
 	w.record(ledger.Expired, d, "")
 	w.metrics.TaskEntered(d.Message.Name, metrics.Revoked)
-	why := result.NewFailure("TaskRevokedError", "expired")
+	why := celeryFailure("TaskRevokedError", "expired")
 	w.keep(ctx, d, result.Result{State: task.Revoked, Error: why})
 	j.links.Errbacks = nil
 	if !w.fallOut(ctx, j, why) {

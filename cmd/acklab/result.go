@@ -126,6 +126,9 @@ func tell(w io.Writer, r result.Result, waited, asJSON bool) error {
 		if r.Error.Traceback != "" {
 			fmt.Fprintln(w, r.Error.Traceback)
 		}
+		if r.Error.Type == "NotRegistered" { // Celery's word has the name alone
+			fmt.Fprintln(w, "the worker that took it knows no task of that name")
+		}
 	case r.State == task.Success:
 		fmt.Fprintf(w, "%s %s\n", r.State, value(r.Value))
 	default:

@@ -105,6 +105,11 @@ func TestResultShowsWhatCeleryAloneWouldStore(t *testing.T) {
 			`{"status": "FAILURE", "result": "boom", "traceback": null, "children": []}`, "FAILURE boom",
 			`{"status":"FAILURE","result":{"exc_type":"","exc_message":["boom"],"exc_module":null},"traceback":null,"children":[],"date_done":null,"task_id":"t2"}`, exitFailed,
 		},
+		"t3": {
+			`{"status": "FAILURE", "result": {"exc_type": "NotRegistered", "exc_message": ["adn"], "exc_module": "celery.exceptions"}, "traceback": null, "children": []}`,
+			"FAILURE NotRegistered: adn\nthe worker that took it knows no task of that name",
+			`{"status":"FAILURE","result":{"exc_type":"NotRegistered","exc_message":["adn"],"exc_module":"celery.exceptions"},"traceback":null,"children":[],"date_done":null,"task_id":"t3"}`, exitFailed,
+		},
 	} {
 		command(t, r, "SET", "celery-task-meta-"+id, c.stored)
 		b := newBox(t)

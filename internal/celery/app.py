@@ -345,6 +345,10 @@ def kill_all():
 
 POINTS = ('started', 'mid', 'finished', 'result-stored')
 
+# STATE_READ is where a task can only hold still: it is to be tried again, the backend
+# has read its state, and RETRY is not written yet.
+STATE_READ = 'state-read'
+
 # ACK_WITHIN bounds how long a task that is to crash waits for its early
 # acknowledgement. Where the loop of the parent sleeps it hears of it 10 s later (see await_ack).
 ACK_WITHIN = 30.0
@@ -1003,9 +1007,11 @@ def watch_results(app):
     kind.store_result = store_result
     if put is not None:
         @functools.wraps(put)
-        def _set_with_state(backend, *args, **kwargs):
+        def _set_with_state(backend, key, value, state):
             running.put = True
-            return put(backend, *args, **kwargs)
+            if state == 'RETRY':
+                running.watch.reach(STATE_READ)
+            return put(backend, key, value, state)
 
         kind._set_with_state = _set_with_state
 
@@ -1046,8 +1052,10 @@ def parse(argv):
     p.add_argument('--restore-interval', type=float, help='Redis, newest kombu: seconds between two looks for what timed out')
     p.add_argument('--transport-options', type=json.loads, default={}, help='JSON: more for broker_transport_options')
     p.add_argument('--max-priority', type=int, default=0, help='AMQP: queues have x-max-priority; without, messages are served in order')
+    p.add_argument('--durable', default='true', help='AMQP: whether its queues outlive the server; all clients of a queue must agree', **truth)
+    p.add_argument('--persistent', default='true', help='AMQP: whether what it publishes is meant for the disk', **truth)
     p.add_argument('--crash-at', default='', choices=('',) + POINTS)
-    p.add_argument('--pause-at', default='', choices=('',) + POINTS)
+    p.add_argument('--pause-at', default='', choices=('',) + POINTS + (STATE_READ,))
     p.add_argument('--crash-task', default='')
     p.add_argument('--crash-nth', type=int, default=1)
     p.add_argument('--ack-race', action='store_true', help='with --crash-at: die without waiting for the early acknowledgement')
@@ -1061,8 +1069,9 @@ def parse(argv):
     p.add_argument('--ledger-name', default='')
     p.add_argument('-l', '--loglevel', default='warning')
     options = p.parse_args(argv)
-    if options.crash_at == 'result-stored' and not os.environ.get('ACKLAB_RESULT_URL'):
-        p.error('result-stored: no such point without a result backend (ACKLAB_RESULT_URL)')
+    for point, at in (('result-stored', options.crash_at), (STATE_READ, options.pause_at)):
+        if at == point and not os.environ.get('ACKLAB_RESULT_URL'):
+            p.error(f'{point}: no such point without a result backend (ACKLAB_RESULT_URL)')
     return options
 
 
@@ -1082,7 +1091,8 @@ def make_app(options, broker, result):
     app.conf.update(
         task_serializer='json', accept_content=['json'], result_serializer='json',
         # Without an exchange of their own: nothing of them stays on the broker.
-        task_queues=[Queue(name, Exchange(''), routing_key=name, queue_arguments=arguments) for name in queues],
+        task_queues=[Queue(name, Exchange(''), routing_key=name, durable=options.durable == 'true', queue_arguments=arguments) for name in queues],
+        task_default_delivery_mode='persistent' if options.persistent == 'true' else 'transient',
         task_default_queue=queues[0], task_default_exchange='', task_default_routing_key=queues[0],
         task_routes=[[(pattern, {'queue': queue}) for pattern, queue in options.routes]] if options.routes else None,
         task_acks_late=worker.acks_late, task_reject_on_worker_lost=options.reject_on_worker_lost,

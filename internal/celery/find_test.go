@@ -49,6 +49,11 @@ func TestOptionsThatCeleryDoesNotHave(t *testing.T) {
 	if args := strings.Join(good.Args(), " "); !strings.HasSuffix(args, "--visibility-timeout 30 --restore-interval 1") {
 		t.Errorf("the URL's options are not in %s", args)
 	}
+	good.Broker = "amqp://localhost:1/?durable=false&persistent=false&confirms=false&priority=on"
+	if args := strings.Join(good.Args(), " "); !strings.HasSuffix(args, "--max-priority 9 --durable false --persistent false") {
+		t.Errorf("what all clients of a queue agree on is not in %s", args)
+	}
+	good.Broker = "redis://localhost:1/0?visibility=30s&restore=1s"
 	if env := good.Env(); env[0] != "ACKLAB_BROKER_URL=redis://localhost:1/0" {
 		t.Errorf("the environment has %s", env[0])
 	}
@@ -63,6 +68,8 @@ func TestOptionsThatCeleryDoesNotHave(t *testing.T) {
 		{func(o *celery.Options) { o.CrashAt = "acked" }, "no such point: acked"},
 		{func(o *celery.Options) { o.PauseAt = "fetched" }, "no such point: fetched"},
 		{func(o *celery.Options) { o.CrashAt = "result-stored" }, "results are not stored"},
+		{func(o *celery.Options) { o.PauseAt = celery.StateRead }, "results are not stored"},
+		{func(o *celery.Options) { o.CrashAt, o.Result = celery.StateRead, "redis://localhost:1/0" }, "no such point: state-read"},
 	} {
 		o := good
 		o.RetryDelay = time.Second

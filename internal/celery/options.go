@@ -28,6 +28,10 @@ const (
 // task already runs, and on AMQP never learns that it was heard.
 var Points = []string{"started", "mid", "finished", "result-stored"}
 
+// StateRead is where a worker with results can hold still, and not crash: a task is
+// to be tried again, the backend has read its state, and RETRY is not written yet.
+const StateRead = "state-read"
+
 // Options say how a Celery worker works. The zero value of a field is Celery's
 // default, but for Concurrency (1 here) and Pool (Prefork).
 type Options struct {
@@ -59,7 +63,7 @@ type Options struct {
 	Transport map[string]any
 
 	// CrashAt is the checkpoint at which it kills itself, PauseAt the one at which
-	// it holds still until SIGUSR1: of the task CrashTask, or, when that is empty, of
+	// it holds still until SIGUSR1, or StateRead: of the task CrashTask, or, when that is empty, of
 	// the CrashNth that begins, counted from 1; 0 is 1.
 	CrashAt, PauseAt string
 	CrashTask        string
@@ -93,13 +97,21 @@ func (o Options) Check() error {
 		return fmt.Errorf("celery: unknown pool %q: use %s, %s or %s", o.Pool, Prefork, Threads, Solo)
 	case o.CrashAt == "result-stored" && o.Result == "":
 		return fmt.Errorf("celery: no such point: %s, results are not stored", o.CrashAt)
+	case o.PauseAt == StateRead && o.Result == "":
+		return fmt.Errorf("celery: no such point: %s, results are not stored", o.PauseAt)
 	}
-	for _, at := range []string{o.CrashAt, o.PauseAt} {
-		if at != "" && !slices.Contains(Points, at) {
-			return fmt.Errorf("celery: no such point: %s; a Celery worker has %s", at, strings.Join(Points, ", "))
-		}
+	if err := has(o.CrashAt, Points); err != nil {
+		return err
 	}
-	return nil
+	return has(o.PauseAt, append(slices.Clone(Points), StateRead))
+}
+
+// has tells that a point, if there is one, is one of those.
+func has(point string, points []string) error {
+	if point == "" || slices.Contains(points, point) {
+		return nil
+	}
+	return fmt.Errorf("celery: no such point: %s; a Celery worker has %s", point, strings.Join(points, ", "))
 }
 
 // Env is the environment of the worker beside PATH and HOME: what may hold a password.
@@ -135,7 +147,7 @@ func (o Options) Args() []string {
 	visibility, restore := o.inURL(o.VisibilityTimeout, "visibility"), o.inURL(o.RestoreInterval, "restore")
 	add(visibility > 0, "--visibility-timeout", seconds(visibility))
 	add(restore > 0, "--restore-interval", seconds(restore))
-	add(o.priorities(), "--max-priority", strconv.Itoa(task.MaxPriority))
+	args = append(args, o.agreed()...)
 	add(len(o.Transport) > 0, "--transport-options", inJSON(o.Transport))
 	add(o.CrashAt != "", "--crash-at", o.CrashAt)
 	add(o.PauseAt != "", "--pause-at", o.PauseAt)
@@ -150,11 +162,23 @@ func (o Options) Args() []string {
 	return args
 }
 
-// priorities tells whether the broker's URL asks for them. On Redis Celery always
-// has them, in the direction of the wire.
-func (o Options) priorities() bool {
+// agreed are the words for what the broker's URL says of queues and messages, on
+// which all clients of a queue have to agree. Nothing of it is Redis': there
+// Celery always has priorities, in the direction of the wire.
+func (o Options) agreed() (args []string) {
 	u, err := url.Parse(o.Broker)
-	return err == nil && strings.HasPrefix(u.Scheme, "amqp") && u.Query().Get("priority") == "on"
+	if err != nil || !strings.HasPrefix(u.Scheme, "amqp") {
+		return nil
+	}
+	if u.Query().Get("priority") == "on" {
+		args = append(args, "--max-priority", strconv.Itoa(task.MaxPriority))
+	}
+	for _, word := range []string{"durable", "persistent"} {
+		if u.Query().Get(word) == "false" {
+			args = append(args, "--"+word, "false")
+		}
+	}
+	return args
 }
 
 // inURL is the duration, or, when that is 0, the one of that name in the broker's URL.

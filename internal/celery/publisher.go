@@ -46,5 +46,5 @@ func (a App) Publisher(o PublisherOptions, name, dir, ledger, log string) (minde
 		return minder.Spec{}, fmt.Errorf("celery: write the orders: %w", err)
 	}
 	args := []string{"send", "--queues", strings.Join(o.Queues, ","), "--routes", string(routes), "--orders", string(orders), "--confirm-publish"}
-	return a.spec(args, options.Env(), name, dir, ledger, log), nil
+	return a.spec(append(args, options.agreed()...), options.Env(), name, dir, ledger, log), nil
 }

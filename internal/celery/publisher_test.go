@@ -1,9 +1,14 @@
 package celery_test
 
 import (
+	"context"
 	"testing"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"acklab/broker"
 	"acklab/internal/celery"
+	"acklab/internal/connect"
 	"acklab/internal/ledger"
 	"acklab/internal/minder"
 )
@@ -47,4 +52,41 @@ func TestCelerysOwnProducerObeysItsRoutes(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestCeleryDeclaresAndPublishesAsTheURLSays(t *testing.T) {
+	t.Parallel()
+	b := onRabbit(t)
+	url, queue := b.url+"?durable=false&persistent=false", "transient"
+	client, err := connect.Open(t.Context(), url, broker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close(context.Background())
+	if err := client.Declare(t.Context(), queue); err != nil {
+		t.Fatal(err)
+	}
+	published := b.run(t, func(dir, ledger, log string) (minder.Spec, error) {
+		return b.app.Publisher(celery.PublisherOptions{Broker: url, Queues: []string{queue}, Orders: []celery.Order{{Task: "noop"}}}, "celery", dir, ledger, log)
+	}).ended()
+	if n := count(published, ledger.Confirmed); n != 1 {
+		t.Fatalf("%d publishes are confirmed, want 1", n)
+	}
+	conn, err := amqp.Dial(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, ok, err := ch.Get(queue, false)
+	if err != nil || !ok || m.DeliveryMode != amqp.Transient {
+		t.Fatalf("Celery published with delivery mode %d (%v, %v), want %d", m.DeliveryMode, ok, err, amqp.Transient)
+	}
+	if err := m.Nack(false, true); err != nil {
+		t.Fatal(err)
+	}
+	b.startAt(t, url, queue, celery.Options{Pool: celery.Solo}).await(ledger.Finished, 1)
 }

@@ -3,11 +3,9 @@ package celery
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"acklab/internal/minder"
-	"acklab/task"
 )
 
 // App is app.py with a Python that runs it.
@@ -51,11 +49,7 @@ func (a App) Worker(o Options, name, dir, ledger, log string) (minder.Spec, erro
 // With wait, in seconds, the answer has the result.
 func (a App) Sender(broker, result, queue, name, dir, ledger, out, log string) minder.Spec {
 	o := Options{Broker: broker, Result: result}
-	args := []string{"send", "--queues", queue}
-	if o.priorities() {
-		args = append(args, "--max-priority", strconv.Itoa(task.MaxPriority))
-	}
-	s := a.spec(args, o.Env(), name, dir, ledger, log)
+	s := a.spec(append([]string{"send", "--queues", queue}, o.agreed()...), o.Env(), name, dir, ledger, log)
 	s.Stdout, s.Stdin = out, true
 	return s
 }
