@@ -50,26 +50,23 @@ func (u unmarshallable) MarshalJSON() ([]byte, error) {
 // the task.
 func TestAnErrorWhoseMethodsPanicIsThatPanic(t *testing.T) {
 	t.Parallel()
+	panics := func(method string) func() error { return func() error { return &fragile{panics: method} } }
 	for name, c := range map[string]struct {
-		err  error
+		err  func() error // one for each that asks, for they count
 		want string
 	}{
-		"nil of a type": {(*fragile)(nil), "panic: runtime error: invalid memory address"},
-		"Error":         {&fragile{panics: "Error"}, "panic: no text"},
-		"As":            {&fragile{panics: "As"}, "panic: no As"},
-		"Is":            {&fragile{panics: "Is"}, "panic: no Is"},
-		"Unwrap":        {&fragile{panics: "Unwrap"}, "panic: no Unwrap"},
-		"wrapped":       {task.TryAgain(&fragile{panics: "Error"}), "panic: no text"},
-		"Error again":   {&fragile{panics: "Error again"}, "fragile"},
+		"nil of a type": {func() error { return (*fragile)(nil) }, "panic: runtime error: invalid memory address"},
+		"Error":         {panics("Error"), "panic: no text"},
+		"As":            {panics("As"), "panic: no As"},
+		"Is":            {panics("Is"), "panic: no Is"},
+		"Unwrap":        {panics("Unwrap"), "panic: no Unwrap"},
+		"wrapped":       {func() error { return task.TryAgain(&fragile{panics: "Error"}) }, "panic: no text"},
+		"Error again":   {panics("Error again"), "fragile"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onShelf(t, func(b *bench, s *shelf) {
-				b.cfg.Registry.Register("fails", func(context.Context, *task.Call) (any, error) {
-					if f, ok := c.err.(*fragile); ok && f != nil {
-						f.asked = 0
-					}
-					return nil, c.err
-				}, task.WithRetry(task.RetryPolicy{For: func(err error) bool { return errors.Is(err, errBoom) }}))
+				b.cfg.Registry.Register("fails", func(context.Context, *task.Call) (any, error) { return nil, c.err() },
+					task.WithRetry(task.RetryPolicy{For: func(err error) bool { return errors.Is(err, errBoom) }}))
 				b.publish("fails")
 				b.start()
 				if l := b.one(ledger.Failed); !l.Final || !strings.HasPrefix(l.Reason, c.want) {
