@@ -112,9 +112,10 @@ func readmeVerdicts(run Run, material map[string]string, link string) string {
 }
 
 // readmeReason is the reason of a verdict, shortened at the end of a part of
-// the sentence, with a link to the whole.
+// the sentence, with a link to the whole. What was not tried is always said.
 func readmeReason(v Verdict, link string) string {
-	parts := strings.Split(v.Because, "; ")
+	because, untried, partly := strings.Cut(v.Because, "; not tried: ")
+	parts := strings.Split(because, "; ")
 	if n := len(parts); n > 1 && strings.HasPrefix(parts[n-1], "on ") {
 		parts = parts[:n-1] // the versions stand below the table
 	}
@@ -123,7 +124,11 @@ func readmeReason(v Verdict, link string) string {
 		text += "; " + parts[n]
 		n++
 	}
-	return fmt.Sprintf("%s ([all](%s#%s))", markEscape(clip(text, 2*readmeBecause)), link, claimAnchor(v.Claim))
+	text = clip(text, 2*readmeBecause)
+	if partly {
+		text += "; not tried: " + untried
+	}
+	return fmt.Sprintf("%s ([all](%s#%s))", markEscape(text), link, claimAnchor(v.Claim))
 }
 
 // clip shortens what is longer than n at a blank.

@@ -148,3 +148,13 @@ func TestALongReasonIsCutAtTheEndOfAPart(t *testing.T) {
 		t.Errorf("%v\n%s", err, got)
 	}
 }
+
+func TestWhatWasNotTriedOfAClaimIsNeverCut(t *testing.T) {
+	t.Parallel()
+	run := flagship()
+	run.Experiments[0].Verdicts = []report.Verdict{{Claim: "B1", Verdict: "holds", Because: "holds in 1 cell; " + strings.Repeat("and so on ", 20) + "; on redis 7.0.15; not tried: the page; nor the rest"}}
+	got, err := report.Readme(template, run, nil, "r.md")
+	if err != nil || !strings.Contains(got, "**holds** | holds in 1 cell; not tried: the page; nor the rest ([all](r.md#claim-b1)) |") {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
