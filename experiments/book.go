@@ -219,7 +219,7 @@ func versions(cells []check.ClaimCell, servers map[string]string) string {
 }
 
 func claimCell(c report.Cell, bounds check.Bounds) check.ClaimCell {
-	out := check.ClaimCell{System: c.System, Setting: c.Setting, Bounds: bounds, Outcome: c.Outcome}
+	out := check.ClaimCell{System: c.System, Setting: c.Setting, Bounds: bounds, Predicted: c.Predicted, Outcome: c.Outcome}
 	for _, t := range c.Trials {
 		out.Trials = append(out.Trials, check.Result{Counts: t.Counts, Measures: t.Measures, Unsure: t.Unsure, Broken: t.Broken})
 	}

@@ -174,6 +174,43 @@ func TestAMatterOfChanceIsLeftOutOfTheConditionThatTheOthersShow(t *testing.T) {
 	}
 }
 
+// One trial of a race that comes out against the claim is no rule of its system.
+func TestAFewTrialsOfWhatMayGoEitherWayAreAMatterOfChance(t *testing.T) {
+	t.Parallel()
+	race := func(own Bounds, trials int) []ClaimCell {
+		all := cells(someSystems, someAcks, []string{"acked"}, func(s, a, _ string) bool { return s == "redis" && a == "early" })
+		all[0].Predicted = own
+		for len(all[0].Trials) < trials {
+			all[0].Trials = append(all[0].Trials, all[0].Trials[0])
+		}
+		return all
+	}
+	for _, c := range []struct {
+		why     string
+		cells   []ClaimCell
+		because string
+	}{
+		{"both was foreseen", race(Bounds{"lost": {0, 1}}, 3),
+			"holds in all cells but 1 (4 cells, 12 trials); a matter of chance with system=redis, ack=early, crash_at=acked: 3 of 3, above 36.8 %; tried with"},
+		{"the loss was foreseen", race(Bounds{"lost": {1, 1}}, 3), "holds with ack=late and with ack=early, system=rabbitmq; not with ack=early, system=redis ("},
+		{"five trials tell", race(Bounds{"lost": {0, 1}}, 5), "holds with ack=late and with ack=early, system=rabbitmq; not with ack=early, system=redis ("},
+		{"something else was foreseen for certain", race(Bounds{"lost": {0, 1}, "repeated": {1, 1}}, 3), "holds in all cells but 1"},
+	} {
+		if verdict, because := Verdict("B2", c.cells); verdict != Depends || !strings.HasPrefix(because, c.because) {
+			t.Errorf("%s: %s: %s", c.why, verdict, because)
+		}
+	}
+	alone := race(Bounds{"lost": {0, 1}}, 3)[:1]
+	if verdict, because := Verdict("B2", alone); verdict != Refuted || !strings.Contains(because, "a matter of chance with") {
+		t.Errorf("alone: %s: %s", verdict, because)
+	}
+	other := race(Bounds{"lost": {0, 1}, "redelivered": {1, 1}}, 3)
+	other[0].Bounds = Bounds{"lost": {0, 0}, "redelivered": {0, 0}}
+	if _, because := Verdict("B2", other); !strings.Contains(because, "not with ack=early, system=redis") {
+		t.Errorf("the claim cannot hold where another of its bounds is excluded: %s", because)
+	}
+}
+
 func TestASettingThatSomeCellsLackCanBeTheCondition(t *testing.T) {
 	t.Parallel()
 	all := cells([]string{"rabbitmq"}, someAcks, []string{"acked"}, func(_, _, _ string) bool { return false })

@@ -18,7 +18,7 @@ const (
 
 // readmeBecause is about how long the reason of a verdict is in the README;
 // the whole sentence is in the report that it links to.
-const readmeBecause = 150
+const readmeBecause = 180
 
 // Readme is the README's text with what stands between its markers
 // (<!-- answer --> to <!-- /answer -->, and the same with returns and verdicts) made from
