@@ -13,8 +13,8 @@ type ClaimCell struct {
 	Setting map[string]string
 	Bounds  Bounds
 	Trials  []Result
-	// Predicted is the cell's own prediction. Where it has room for both, within the
-	// claim's bounds and outside, a few trials do not tell which is the rule.
+	// Predicted is the cell's own prediction. Where it has room for both, a few trials
+	// do not tell which is the rule.
 	Predicted Bounds
 	// Outcome is against the cell's own prediction. NotRun leaves the cell
 	// out, and so does Doubtful when no trial of its own is: then it is the
@@ -37,12 +37,13 @@ const (
 // of them do not, just in how many cells. Cells whose own trials disagree are
 // left out of that condition where the others show one, and named after it as
 // a matter of chance; so are cells with fewer than five trials, all of them
-// against the claim, where the cell's own prediction had room for both. Cells without a sure trial decide nothing; if all are
+// against the claim, which the cell's own prediction had foreseen either way. How many
+// cells of that kind hold after as few trials is said. Cells without a sure trial decide nothing; if all are
 // like that the verdict is not run. The sentence names the systems and settings
 // that were tried, the number of trials and how far it carries (see Frequency).
 func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 	var decided []decision
-	trials, against, silent, unsure := 0, 0, 0, 0
+	trials, against, silent, unsure, untold := 0, 0, 0, 0, 0
 	for _, c := range cells {
 		d := decide(c)
 		if d.n > 0 {
@@ -54,6 +55,9 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 		}
 		decided = append(decided, d)
 		trials, against = trials+d.n, against+d.against
+		if d.either && d.against == 0 {
+			untold++
+		}
 	}
 	if len(decided) == 0 {
 		return NotRun, notRun(claim, cells)
@@ -67,8 +71,11 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 		}
 	case 0:
 		verdict, because = Refuted, "holds nowhere"
+		if !slices.ContainsFunc(decided, func(d decision) bool { return !d.open() }) {
+			verdict, because = Depends, "may go either way"
+		}
 	default:
-		rest := slices.DeleteFunc(slices.Clone(decided), func(d decision) bool { return d.open })
+		rest := slices.DeleteFunc(slices.Clone(decided), decision.open)
 		verdict, because = Depends, condition(settledCells(rest))
 		if good := satisfied(rest); good == len(rest) {
 			because = fmt.Sprintf("holds in all cells but %d", len(decided)-good)
@@ -79,7 +86,12 @@ func Verdict(claim string, cells []ClaimCell) (verdict, because string) {
 	} else {
 		because += fmt.Sprintf(" (%s, %s)", where, plural(trials, "trial"))
 	}
-	because += races(decided) + tried(decided, because)
+	tried := tried(decided, because)
+	because += races(decided)
+	if untold > 0 {
+		because += fmt.Sprintf("; in %s of those that hold it may go either way, after fewer than %d trials each", plural(untold, "cell"), few)
+	}
+	because += tried
 	if unsure > 0 {
 		because += fmt.Sprintf("; not counted, because unsure: %s", plural(unsure, "trial"))
 	}
@@ -120,8 +132,14 @@ func notRun(claim string, cells []ClaimCell) string {
 type decision struct {
 	keys       map[string]string // the setting, and the system
 	n, against int
-	open       bool // all are against, but they are few, and both was foreseen
+	either     bool // the trials are few, and both was foreseen
 }
+
+// open tells whether all trials are against the claim and yet tell no rule.
+func (d decision) open() bool { return d.either && d.against == d.n }
+
+// mixed tells whether the trials disagree.
+func (d decision) mixed() bool { return d.against > 0 && d.against < d.n }
 
 // few trials that agree may do so by chance: with fewer than five, what is seen in
 // all of them may still be seen less than every second time (95 %).
@@ -144,21 +162,29 @@ func decide(c ClaimCell) decision {
 			d.against++
 		}
 	}
-	d.open = d.against > 0 && d.against == d.n && d.n < few && c.foresaw()
+	d.either = d.n > 0 && d.n < few && c.Outcome != Surprise && c.foresaw()
 	return d
 }
 
 // foresaw tells whether the cell's own prediction has room for both, what the claim
-// says and what it does not.
+// says and what it does not, by a few tasks: where it is many, one trial is many
+// chances.
 func (c ClaimCell) foresaw() bool {
 	both := false
 	for name, claimed := range c.Bounds {
-		own, ok := c.Predicted[name]
+		lo, hi, bound := c.Predicted.of(name)
+		if !isCount(name) {
+			var own [2]int
+			own, bound = c.Predicted[name]
+			lo, hi = own[0], own[1]
+		}
 		switch {
-		case !ok:
-		case own[1] < claimed[0] || own[0] > claimed[1]:
+		case c.Predicted == nil || !bound || hi < claimed[0] || lo > claimed[1]:
 			return false
-		case own[0] < claimed[0] || own[1] > claimed[1]:
+		case lo >= claimed[0] && hi <= claimed[1]:
+		case hi-lo >= few:
+			return false
+		default:
 			both = true
 		}
 	}
@@ -198,7 +224,7 @@ func tried(decided []decision, sentence string) string {
 // settledCells are the cells in which it is no matter of chance, or all of
 // them when those alone would not show that it depends.
 func settledCells(decided []decision) []decision {
-	settled := slices.DeleteFunc(slices.Clone(decided), func(d decision) bool { return d.against > 0 && d.against < d.n })
+	settled := slices.DeleteFunc(slices.Clone(decided), decision.mixed)
 	if good := satisfied(settled); good == 0 || good == len(settled) {
 		return decided
 	}
@@ -208,12 +234,7 @@ func settledCells(decided []decision) []decision {
 // races names the cells whose own trials disagree, and those that may yet do: in
 // them it is a matter of chance. At most three, those with the most trials first.
 func races(decided []decision) string {
-	var mixed []decision
-	for _, d := range decided {
-		if d.open || d.against > 0 && d.against < d.n {
-			mixed = append(mixed, d)
-		}
-	}
+	mixed := slices.DeleteFunc(slices.Clone(decided), func(d decision) bool { return !d.open() && !d.mixed() })
 	slices.SortStableFunc(mixed, func(a, b decision) int { return b.n - a.n })
 	text := ""
 	for i, d := range mixed {

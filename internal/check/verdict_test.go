@@ -201,13 +201,27 @@ func TestAFewTrialsOfWhatMayGoEitherWayAreAMatterOfChance(t *testing.T) {
 		}
 	}
 	alone := race(Bounds{"lost": {0, 1}}, 3)[:1]
-	if verdict, because := Verdict("B2", alone); verdict != Refuted || !strings.Contains(because, "a matter of chance with") {
+	if verdict, because := Verdict("B2", alone); verdict != Depends || !strings.HasPrefix(because, "may go either way (1 cell, 3 trials); a matter of chance with") {
 		t.Errorf("alone: %s: %s", verdict, because)
+	}
+	never := "not with ack=early, system=redis"
+	surprise := race(Bounds{"lost": {0, 1}}, 3)
+	surprise[0].Outcome = Surprise
+	if _, because := Verdict("B2", surprise); !strings.Contains(because, never) {
+		t.Errorf("a surprise is no matter of chance: %s", because)
 	}
 	other := race(Bounds{"lost": {0, 1}, "redelivered": {1, 1}}, 3)
 	other[0].Bounds = Bounds{"lost": {0, 0}, "redelivered": {0, 0}}
-	if _, because := Verdict("B2", other); !strings.Contains(because, "not with ack=early, system=redis") {
+	if _, because := Verdict("B2", other); !strings.Contains(because, never) {
 		t.Errorf("the claim cannot hold where another of its bounds is excluded: %s", because)
+	}
+	if _, because := Verdict("B2", race(Bounds{"lost": {0, few}}, 3)); !strings.Contains(because, never) {
+		t.Errorf("a loss of many tasks is many chances: %s", because)
+	}
+	holds := cells([]string{"redis"}, someAcks, []string{"acked"}, func(_, _, _ string) bool { return false })
+	holds[0].Predicted = Bounds{"lost": {0, 1}}
+	if verdict, because := Verdict("B2", holds); verdict != Holds || !strings.Contains(because, "in 1 cell of those that hold it may go either way, after fewer than 5 trials each") {
+		t.Errorf("%s: %s", verdict, because)
 	}
 }
 
