@@ -128,3 +128,31 @@ func TestAOneOffThatEndsWhileItIsReadIsNotSentAgain(t *testing.T) {
 		}
 	})
 }
+
+// What was added after a reading had begun is not in it, and news of it can be lost.
+func TestATickByHandOfWhatWasAddedDuringAReadingIsNotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		a := every("a", time.Hour)
+		r := set(t, a)
+		source, k := &slow{list: r.source}, &desired{Memory: NewMemory()}
+		r.cfg.Sources, r.cfg.Keeper = []Source{source}, k
+		r.open()
+		r.slowly(source)
+		wait(2500 * time.Millisecond)
+		r.source.edit(nil, a) // read until 7.5 s
+		wait(2 * time.Second)
+		r.source.mu.Lock()
+		r.source.all = append(r.source.all, every("late", time.Hour)) // nobody tells
+		r.source.mu.Unlock()
+		k.mu.Lock()
+		k.want = []Tick{{Schedule: "late", Due: time.Now(), ByHand: true}, {Schedule: "nobody", Due: time.Now(), ByHand: true}}
+		k.mu.Unlock()
+		wait(20 * time.Second)
+		r.end()
+		r.sent(begin, "late@12.5s")
+		if len(k.want) != 0 {
+			t.Errorf("still wanted: %v", k.want)
+		}
+	})
+}

@@ -9,7 +9,8 @@ import (
 
 // requests takes in what was asked for by hand, every few seconds. A name that is
 // unknown may be that of a schedule that was just added: it is not refused before the
-// sources were read again (certain: they were, just now), nor while one of them is broken.
+// sources were read from the moment on when it was met (certain: they were read just
+// now), nor while one of them is broken.
 func (t *term) requests(ctx context.Context, certain bool) error {
 	if time.Since(t.asked) < askRequests {
 		return nil
@@ -19,6 +20,8 @@ func (t *term) requests(ctx context.Context, certain bool) error {
 		return fmt.Errorf("ask for the ticks by hand: %w", err)
 	}
 	t.asked = time.Now()
+	met := t.unknown
+	t.unknown = map[string]bool{}
 	for _, tick := range ticks {
 		e := t.entries[tick.Schedule]
 		switch {
@@ -26,8 +29,8 @@ func (t *term) requests(ctx context.Context, certain bool) error {
 		case e != nil:
 			e.owe(&owed{Tick: tick})
 			t.agenda.put(e)
-		case !certain:
-			t.changed = true
+		case !certain || !met[tick.ID()]:
+			t.unknown[tick.ID()], t.changed = true, true
 		case !t.broken():
 			o := &owed{Tick: tick}
 			t.end(o.outcome(Refused, t.Clock.Now(), "there is no such schedule"))

@@ -44,6 +44,7 @@ type term struct {
 	reading   <-chan reading  // what is being read; nil: nothing
 	fresh     *reading        // what was read, and is not in force yet
 	tidied    map[string]bool // the one-offs that were taken out since the reading began
+	unknown   map[string]bool // ids of the ticks by hand whose schedule nobody knew when they were last asked for
 	setback   time.Duration   // how long the broker is to be left alone
 
 	away   *outage            // of the whole broker; nil: it is there
@@ -125,8 +126,9 @@ func (t *term) step(ctx context.Context) error {
 	t.setback = 0
 	err := t.work(ctx, now)
 	switch {
-	case err == nil:
+	case err == nil && t.reading == nil:
 		t.pause = 0
+	case err == nil: // whether the keeper is back is not known yet
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, ErrDeposed), errors.Is(err, errExpired), t.Ledger.Err() != nil:
