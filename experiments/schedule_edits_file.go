@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func filed(name string, every time.Duration) scheduled {
 // fileCell is a cell in which the schedules are in a file alone. It is rewritten twice in
 // the cell of a broken file: the second one is good again.
 func fileCell(c Cell, change string) Cell {
-	c.Results, c.Seconds = ResultSpec{}, 7
+	c.Results, c.Seconds = ResultSpec{}, 9
 	c.Predicted, c.Reasons = check.Bounds{}, map[string]string{}
 	before := []scheduled{filed("twin", twinEvery), filed("slower", twinEvery), filed("silent", twinEvery)}
 	after := []scheduled{filed("twin", twinEvery), filed("slower", 2*twinEvery), filed("added", twinEvery)}
@@ -40,7 +41,7 @@ func fileCell(c Cell, change string) Cell {
 		StartScheduler("scheduler1", Clockwork{Schedules: before}), AwaitCount("scheduler1", ledger.Confirmed, 6),
 	}
 	if change == changeBroken {
-		c.Seconds = 9
+		c.Seconds = 11
 		broken := append(after[1:len(after):len(after)], scheduled{Name: "twin", Task: "noop", Every: "now and then"})
 		c.Steps = append(c.Steps, RewriteRefused("scheduler1", broken), CountEach("scheduler1", map[string]string{
 			"silent": "ticks_kept", "added": "ticks_before",
@@ -51,7 +52,7 @@ func fileCell(c Cell, change string) Cell {
 	}
 	c.Steps = append(c.Steps, Rewrite("scheduler1", after, "added"), CountEach("scheduler1", map[string]string{
 		"twin": "ticks_after", "slower": "ticks_slower", "silent": "ticks_silent", "added": "ticks_added",
-	}), EndMember("scheduler1"))
+	}), Hush("scheduler1", after), EndMember("scheduler1"))
 	c.Measures = append(c.Measures, "ticks_after", "ticks_slower", "ticks_silent", "ticks_added")
 	c.afterEffect("ticks_after", twinEvery)
 	c.afterEffect("ticks_slower", 2*twinEvery)
@@ -104,6 +105,36 @@ func RewriteRefused(name string, schedules []scheduled) Step {
 			}
 		}
 		return t.Measure("file_refused", 0)
+	}}
+}
+
+// Hush switches all schedules of the file off, and waits until the scheduler has written
+// nothing for some intervals, though not for longer than it may need to see it: a
+// scheduler that is stopped in the middle of a tick leaves it to the next one, and there
+// is none.
+func Hush(name string, schedules []scheduled) Step {
+	return Step{"switch all schedules in the file of " + name + " off", func(ctx context.Context, t *Trial) error {
+		off := slices.Clone(schedules)
+		for i := range off {
+			off[i].Enabled = new(bool)
+		}
+		if _, err := t.writeSchedules(name, t.schedules(off)); err != nil {
+			return err
+		}
+		written, since := 0, time.Now()
+		for end := time.Now().Add(fileSeen); time.Now().Before(end) && time.Since(since) < 4*twinEvery; {
+			lines, err := t.read(name)
+			if err != nil {
+				return err
+			}
+			if n := len(lines); n != written {
+				written, since = n, time.Now()
+			}
+			if err := pause(ctx, twinEvery/5); err != nil {
+				return err
+			}
+		}
+		return nil
 	}}
 }
 

@@ -30,6 +30,7 @@ type scheduled struct {
 	CatchUp string `json:"catch_up,omitempty"`
 	Window  string `json:"window,omitempty"`
 	MaxRuns int    `json:"max_runs,omitempty"`
+	Enabled *bool  `json:"enabled,omitempty"` // nil: it is
 }
 
 // Clockwork says how a scheduler works.
