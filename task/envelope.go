@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -11,13 +12,16 @@ import (
 // do (kombu/transport/virtual/base.py): body in base64, headers, properties.
 // It is what lies in a Redis list and what an asynq task carries. Errors are
 // those of Encode.
-func (m *Message) MarshalEnvelope() ([]byte, error) {
+func (m *Message) MarshalEnvelope() ([]byte, error) { return m.AppendEnvelope(nil) }
+
+// AppendEnvelope is MarshalEnvelope behind what dst holds. It returns nil with an error.
+func (m *Message) AppendEnvelope(dst []byte) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
 	var buf [512]byte
 	body := m.appendBody(buf[:0])
-	dst := make([]byte, 0, m.envelopeSize(len(body)))
+	dst = slices.Grow(dst, m.envelopeSize(len(body)))
 	dst = append(dst, `{"body":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, body)
 	dst = append(dst, `","content-encoding":"`+contentEncoding+`","content-type":"`+contentType+`","headers":{`...)

@@ -72,7 +72,7 @@ func (b *Broker) why(ctx context.Context) error {
 
 // enqueue publishes one message and waits for the answer.
 func (b *Broker) enqueue(ctx context.Context, m *task.Message, s *seat) error {
-	payload, err := redisclient.Payload(m, time.Now(), checkName)
+	payload, err := redisclient.Payload(nil, m, time.Now(), checkName)
 	if err != nil {
 		return err
 	}

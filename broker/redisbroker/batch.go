@@ -14,6 +14,7 @@ type batch struct {
 	redisclient.Fates
 	ctx     context.Context
 	letters []letter
+	one     [1]letter // those of a publish of one message
 
 	sent  int   // letters before it have been looked at; only its lane uses it
 	round *lane // that waits for the answer to a part; the outbox's lock guards it
@@ -21,7 +22,12 @@ type batch struct {
 
 // newBatch writes the messages down. What cannot be sent is known at once.
 func (b *Broker) newBatch(ctx context.Context, msgs []*task.Message) *batch {
-	p := &batch{ctx: ctx, letters: make([]letter, len(msgs))}
+	p := &batch{ctx: ctx}
+	if len(msgs) == 1 {
+		p.letters = p.one[:]
+	} else {
+		p.letters = make([]letter, len(msgs))
+	}
 	p.Begin(msgs)
 	if ctx.Err() != nil || b.isClosed() {
 		return p

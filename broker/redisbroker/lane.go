@@ -39,6 +39,8 @@ type lane struct {
 	cut    context.CancelFunc // ends it
 	bell   chan struct{}      // rung when it idles and is to look
 
+	round round // the one under way; its memory is that of the next
+
 	// The outbox's lock guards what follows.
 	idle bool
 	here int // publishers that wait for the round
@@ -111,6 +113,7 @@ func (l *lane) run() {
 			more = l.finish(r)
 			l.mend(err)
 			r.tell(l.b)
+			r.clear()
 		}
 	}
 }
@@ -173,7 +176,7 @@ func (l *lane) nextRound(p *batch) *round {
 	o := &l.b.outbox
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r := &round{}
+	r := &l.round
 	for r.rest == nil && (p != nil || len(o.waiting) > 0) {
 		if p == nil {
 			p = o.waiting[0]
@@ -217,23 +220,39 @@ func (r *round) add(p *batch) (some bool) {
 func (r *round) put(l letter, who sender) {
 	r.count++
 	r.bytes += len(l.payload)
-	var last *parcel
-	if n := len(r.parcels); n > 0 && r.parcels[n-1].key == l.key {
-		last = &r.parcels[n-1]
-	} else {
-		r.parcels = append(r.parcels, parcel{key: l.key, due: l.due > 0})
-		last = &r.parcels[n]
-		if last.due {
-			last.words = append(last.words, "zadd", l.key)
-		} else {
-			last.words = append(last.words, "lpush", l.key)
-		}
+	n := len(r.parcels)
+	if n == 0 || r.parcels[n-1].key != l.key {
+		n++
+		r.parcels = slices.Grow(r.parcels, 1)[:n] // with the memory of the parcel that was here
+		r.parcels[n-1].begin(l)
 	}
+	last := &r.parcels[n-1]
 	if last.due {
 		last.words = append(last.words, l.due)
 	}
 	last.words = append(last.words, l.payload)
 	last.who = append(last.who, who)
+}
+
+// clear forgets what was sent.
+func (r *round) clear() {
+	clear(r.batches)
+	for i, p := range r.parcels {
+		clear(p.words)
+		clear(p.who)
+		r.parcels[i] = parcel{words: p.words[:0], who: p.who[:0]}
+	}
+	*r = round{batches: r.batches[:0], parcels: r.parcels[:0]}
+}
+
+// begin makes it a parcel of messages for the key of this one, of which it has none yet.
+func (p *parcel) begin(l letter) {
+	p.key, p.due = l.key, l.due > 0
+	command := "lpush"
+	if p.due {
+		command = "zadd"
+	}
+	p.words = append(p.words, command, l.key)
 }
 
 // send sends the round and waits for the answers. The error is that of the
@@ -281,6 +300,11 @@ func (l *lane) finish(r *round) (more bool) {
 // stored with all others of its command or not at all.
 func (r *round) tell(b *Broker) {
 	for _, p := range r.parcels {
+		for _, word := range p.words {
+			if payload, ok := word.([]byte); ok {
+				paper.giveBack(payload)
+			}
+		}
 		for _, who := range p.who {
 			who.p.Decide(who.i, b.fateOf(who.p.Msgs[who.i], p.cmd.Err()))
 		}

@@ -73,7 +73,7 @@ func (b *Broker) letterOf(m *task.Message, now time.Time) (letter, error) {
 	if m != nil {
 		m = b.address.forWire(m)
 	}
-	payload, err := redisclient.Payload(m, now, checkName)
+	payload, err := redisclient.Payload(paper.take(), m, now, checkName)
 	if err != nil {
 		return letter{}, err
 	}

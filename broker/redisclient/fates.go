@@ -18,14 +18,18 @@ const (
 )
 
 // Fates are what becomes of the messages of one Publish under way. Begin makes
-// it useful. Who sends calls Take and Decide, the publisher Abandon and Errors;
-// both may do so at the same time.
+// it useful, and it is not copied after that. Who sends calls Take and Decide, the
+// publisher Abandon and Errors; both may do so at the same time.
 type Fates struct {
 	Msgs []*task.Message
 
 	each []fate
 	open atomic.Int64
 	done chan struct{}
+
+	// Most publishes are of one message: it has its place here.
+	msg [1]*task.Message
+	one [1]fate
 }
 
 type fate struct {
@@ -35,7 +39,13 @@ type fate struct {
 
 // Begin begins with messages that all wait to be sent. The slice is copied.
 func (f *Fates) Begin(msgs []*task.Message) {
-	f.Msgs, f.each, f.done = slices.Clone(msgs), make([]fate, len(msgs)), make(chan struct{})
+	f.done = make(chan struct{})
+	if len(msgs) == 1 {
+		f.msg[0] = msgs[0]
+		f.Msgs, f.each = f.msg[:], f.one[:]
+	} else {
+		f.Msgs, f.each = slices.Clone(msgs), make([]fate, len(msgs))
+	}
 	f.open.Store(int64(len(msgs)))
 }
 

@@ -11,11 +11,11 @@ import (
 	"acklab/task"
 )
 
-// Payload is the envelope of a message that is published now, or a
+// Payload is the envelope of a message that is published now, written over buf, or a
 // *broker.Refusal: Invalid where the envelope cannot express it, checkQueue
 // refuses its queue, or its ETA is further away than task.MaxDelay; TooLarge
 // above task.MaxSize bytes.
-func Payload(m *task.Message, now time.Time, checkQueue func(string) error) ([]byte, error) {
+func Payload(buf []byte, m *task.Message, now time.Time, checkQueue func(string) error) ([]byte, error) {
 	invalid := func(err error) error { return &broker.Refusal{Reason: broker.Invalid, Err: err} }
 	if m == nil {
 		return nil, invalid(errors.New("no message"))
@@ -33,7 +33,7 @@ func Payload(m *task.Message, now time.Time, checkQueue func(string) error) ([]b
 	if err := task.CheckDelay(m, now); err != nil {
 		return nil, invalid(err)
 	}
-	payload, err := m.MarshalEnvelope()
+	payload, err := m.AppendEnvelope(buf[:0])
 	if err != nil {
 		return nil, invalid(err)
 	}
