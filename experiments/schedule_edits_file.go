@@ -92,17 +92,15 @@ func RewriteRefused(name string, schedules []scheduled) Step {
 		if _, err := t.writeSchedules(name, t.schedules(schedules)); err != nil {
 			return err
 		}
-		for end := time.Now().Add(fileSeen); time.Now().Before(end); {
+		refused, err := lookFor(ctx, fileSeen, func() (bool, error) {
 			log, err := os.ReadFile(t.logOf(name))
-			if err != nil {
-				return fmt.Errorf("look whether %s has refused its file: %w", name, err)
-			}
-			if strings.Contains(string(log), "the schedules cannot be read") {
-				return t.Measure("file_refused", 1)
-			}
-			if err := pause(ctx, twinEvery/5); err != nil {
-				return err
-			}
+			return strings.Contains(string(log), "the schedules cannot be read"), err
+		})
+		switch {
+		case err != nil:
+			return fmt.Errorf("look whether %s has refused its file: %w", name, err)
+		case refused:
+			return t.Measure("file_refused", 1)
 		}
 		return t.Measure("file_refused", 0)
 	}}
@@ -122,19 +120,14 @@ func Hush(name string, schedules []scheduled) Step {
 			return err
 		}
 		written, since := 0, time.Now()
-		for end := time.Now().Add(fileSeen); time.Now().Before(end) && time.Since(since) < 4*twinEvery; {
+		_, err := lookFor(ctx, fileSeen, func() (bool, error) {
 			lines, err := t.read(name)
-			if err != nil {
-				return err
-			}
 			if n := len(lines); n != written {
 				written, since = n, time.Now()
 			}
-			if err := pause(ctx, twinEvery/5); err != nil {
-				return err
-			}
-		}
-		return nil
+			return time.Since(since) >= 4*twinEvery, err
+		})
+		return err
 	}}
 }
 

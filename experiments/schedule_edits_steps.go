@@ -121,12 +121,7 @@ func CountEdited(scheduler string, within time.Duration, measures map[string]str
 		if led < 0 {
 			return fmt.Errorf("%s does not lead", scheduler)
 		}
-		for schedule, measure := range measures {
-			if err := t.Measure(measure, float64(confirmedOf(lines, schedule, lines[led].Wall))); err != nil {
-				return err
-			}
-		}
-		return nil
+		return t.measureEach(lines, lines[led].Wall, measures)
 	}}
 }
 
@@ -160,19 +155,28 @@ func CountOff(name string, off time.Duration, on Step, seen, within time.Duratio
 // a moment, though not for longer than some time: what has no effect is counted all the
 // same.
 func (t *Trial) awaitEffect(ctx context.Context, name, schedule string, after time.Time, atMost time.Duration) error {
-	for end := time.Now().Add(atMost); time.Now().Before(end); {
+	_, err := lookFor(ctx, atMost, func() (bool, error) {
 		lines, err := t.read(name)
-		if err != nil {
-			return err
-		}
-		if confirmedOf(lines, schedule, after) > 0 {
-			return nil
-		}
-		if err := pause(ctx, twinEvery/5); err != nil {
-			return fmt.Errorf("wait for a tick of %s of %s: %w", schedule, name, err)
-		}
+		return confirmedOf(lines, schedule, after) > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for a tick of %s of %s: %w", schedule, name, err)
 	}
 	return nil
+}
+
+// lookFor looks again and again for something, though not for longer than some time, and
+// tells whether it came.
+func lookFor(ctx context.Context, atMost time.Duration, seen func() (bool, error)) (bool, error) {
+	for end := time.Now().Add(atMost); time.Now().Before(end); {
+		if ok, err := seen(); ok || err != nil {
+			return ok, err
+		}
+		if err := pause(ctx, twinEvery/5); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // countEach lets some time pass, and measures for each of the schedules how many of the
@@ -184,10 +188,20 @@ func (t *Trial) countEach(ctx context.Context, name string, within time.Duration
 		return nil, err
 	}
 	lines, err := t.read(name)
+	if err != nil {
+		return nil, err
+	}
+	return lines, t.measureEach(lines, since, measures)
+}
+
+// measureEach measures for each of the schedules how many of its ticks that were due
+// after a moment are confirmed. By a schedule's name there is the measure of it.
+func (t *Trial) measureEach(lines []ledger.Line, since time.Time, measures map[string]string) error {
+	var err error
 	for schedule, measure := range measures {
 		err = errors.Join(err, t.Measure(measure, float64(confirmedOf(lines, schedule, since))))
 	}
-	return lines, err
+	return err
 }
 
 // confirmedOf is how many ticks of a schedule that were due after a moment the broker
